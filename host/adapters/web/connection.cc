@@ -1,0 +1,543 @@
+#include "host/adapters/web/connection.h"
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <cstring>
+#include <exception>
+
+namespace host::web {
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+constexpr SteadyTime kNever = SteadyTime::max();
+constexpr std::size_t kSlowestRate = 16 * 1024;  // bytes a second that a client must take
+
+/// Of one request; dropping it unanswered answers 500.
+class Responder final : public ports::HttpResponder {
+ public:
+  Responder(std::weak_ptr<Connection> connection, Connection::SlotId id)
+      : connection_(std::move(connection)), id_(id) {}
+  ~Responder() override {
+    if (!answered_) Responder::respond(problem(500, "the request was dropped without an answer"));
+  }
+  void respond(HttpResponse response) override {
+    answered_ = true;
+    if (const auto connection = connection_.lock()) connection->respond(id_, std::move(response));
+  }
+  std::shared_ptr<ports::HttpStream> stream(HttpResponse head) override;
+  bool alive() const override {
+    const auto connection = connection_.lock();
+    return connection && connection->client_alive();
+  }
+
+ private:
+  std::weak_ptr<Connection> connection_;
+  Connection::SlotId id_;
+  bool answered_ = false;
+};
+
+class Stream final : public ports::HttpStream {
+ public:
+  Stream(std::weak_ptr<Connection> connection, Connection::SlotId id)
+      : connection_(std::move(connection)), id_(id) {}
+  ~Stream() override {
+    if (const auto connection = connection_.lock()) connection->stream_dropped(id_);
+  }
+  void write(std::string bytes, UniqueFunction<void(bool)> done) override {
+    if (const auto connection = connection_.lock()) {
+      connection->stream_write(id_, std::move(bytes), std::move(done));
+    } else {
+      done(false);
+    }
+  }
+  void on_close(UniqueFunction<void()> callback) override {
+    if (const auto connection = connection_.lock()) {
+      connection->stream_on_close(id_, std::move(callback));
+    } else {
+      callback();
+    }
+  }
+  void finish() override {
+    if (const auto connection = connection_.lock()) connection->stream_finish(id_);
+  }
+
+ private:
+  std::weak_ptr<Connection> connection_;
+  Connection::SlotId id_;
+};
+
+std::shared_ptr<ports::HttpStream> Responder::stream(HttpResponse head) {
+  answered_ = true;
+  if (const auto connection = connection_.lock()) connection->begin_stream(id_, std::move(head));
+  return std::make_shared<Stream>(connection_, id_);
+}
+
+}  // namespace
+
+char* ReadBuffer::prepare(std::size_t wanted) {
+  if (size() == 0) clear();
+  if (capacity_ > kSmall && size() == 0 && wanted <= kSmall) {  // a large body has passed
+    bytes_.reset();
+    capacity_ = 0;
+  }
+  if (room() < wanted && begin_ > 0) {
+    std::memmove(bytes_.get(), data(), size());
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  if (room() < wanted) {
+    const std::size_t capacity = std::max(end_ + wanted, kSmall);
+    // Not make_unique: it would write zeros that recv() writes over.
+    std::unique_ptr<char[]> larger(new char[capacity]);
+    if (size() > 0) std::memcpy(larger.get(), data(), size());
+    bytes_ = std::move(larger);
+    capacity_ = capacity;
+  }
+  return bytes_.get() + end_;
+}
+
+void ReadBuffer::consume(std::size_t n) {
+  begin_ += n;
+  if (begin_ == end_) clear();
+}
+
+Connection::Connection(std::shared_ptr<ServerCore> core, TcpSocket socket, std::string address)
+    : core_(std::move(core)),
+      socket_(std::move(socket)),
+      address_(std::move(address)),
+      parser_(ParserLimits{.header_bytes = core_->settings.max_header_bytes,
+                           .headers = core_->settings.max_headers}),
+      read_deadline_(core_->now + core_->settings.header_timeout),
+      write_deadline_(kNever) {}
+
+void Connection::start(std::list<std::shared_ptr<Connection>>::iterator self) {
+  self_ = self;
+  read();
+}
+
+void Connection::refuse_overload() { fail(503, "this server has as many connections as it takes"); }
+
+// ---- reading ----
+
+bool Connection::paused() const {
+  return slots_.size() >= core_->settings.max_pipelined ||
+         out_.size() - sent_ > core_->settings.max_unsent;
+}
+
+void Connection::read() {
+  if (reading_ || eof_ || closed_ || (!lingering_ && (closing_ || paused()))) return;
+  reading_ = true;
+  const std::size_t wanted =
+      phase_ == Phase::body || lingering_ ? ReadBuffer::kLarge / 2 : ReadBuffer::kSmall / 2;
+  char* room = in_.prepare(wanted);
+  socket_.async_read_some(
+      asio::buffer(room, in_.room()),
+      [self = shared_from_this()](const error_code& ec, std::size_t n) { self->on_read(ec, n); });
+}
+
+void Connection::on_read(const error_code& ec, std::size_t n) {
+  reading_ = false;
+  if (closed_) return;
+  if (ec == asio::error::eof) return on_eof();
+  if (ec) return abort();
+  if (lingering_ || input_closed_) {
+    in_.clear();
+    return read();
+  }
+  in_.commit(n);
+  process();
+}
+
+void Connection::on_eof() {
+  eof_ = true;
+  if (lingering_) return abort();
+  input_closed_ = true;
+  in_.clear();
+  set_phase(Phase::idle);
+  // Who reads no stream to its end has gone; who waits for an answer may have closed one half only.
+  const bool streams =
+      std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.streaming; });
+  if (streams || (slots_.empty() && !writing_)) abort();
+}
+
+void Connection::process() {
+  const auto keep = shared_from_this();
+  processing_ = true;
+  while (in_.size() > 0 && !input_closed_ && !closed_ && !paused()) {
+    std::size_t used = 0;
+    RequestParser::State state = parser_.put(in_.data(), in_.size(), used);
+    in_.consume(used);
+    if (parser_.started() && phase_ == Phase::idle) set_phase(Phase::header);
+    if (state == RequestParser::State::head) {
+      set_phase(Phase::body);
+      state = parser_.set_max_body(core_->handler.max_body(parser_.request()));
+      if (state == RequestParser::State::need_more && parser_.expects_continue() &&
+          in_.size() == 0) {
+        continue_wanted_ = true;
+      }
+    } else if (state == RequestParser::State::need_more) {
+      break;
+    }
+    if (state == RequestParser::State::done) on_request();
+    if (state == RequestParser::State::failed) {
+      fail(parser_.failure().status, parser_.failure().detail);
+    }
+  }
+  processing_ = false;
+  if (closed_) return;
+  stalled_ = in_.size() > 0 && !input_closed_ && paused();
+  update_read_deadline();
+  pump();
+  read();
+}
+
+void Connection::on_request() {
+  ++core_->stats.requests;
+  const SlotId id = first_ + slots_.size();
+  Slot& slot = slots_.emplace_back();
+  HttpRequest request = std::move(parser_.request());
+  slot.keep_alive = parser_.keep_alive();
+  slot.framing.http10 = parser_.http10();
+  slot.framing.head_request = request.method == "HEAD";
+  request.address = address_;
+  if (!slot.keep_alive) input_closed_ = true;
+  continue_wanted_ = false;
+  parser_.reset();
+  set_phase(Phase::idle);
+  if (request.path == "*")
+    return respond(id, HttpResponse{.status = 204, .headers = {}, .body = {}});
+  try {
+    core_->handler.handle(std::move(request), std::make_unique<Responder>(weak_from_this(), id));
+  } catch (const std::exception& e) {  // the responder went with it, and answered 500
+    if (core_->settings.logger != nullptr) {
+      core_->settings.logger->log(ports::LogLevel::error, "an HTTP handler raised",
+                                  {{"error", e.what()}});
+    }
+  }
+}
+
+/// Answers what is no request, after the requests before it, and closes.
+void Connection::fail(int status, std::string_view detail) {
+  ++core_->stats.refused;
+  input_closed_ = true;
+  continue_wanted_ = false;
+  set_phase(Phase::idle);
+  Slot& slot = slots_.emplace_back();
+  slot.keep_alive = false;
+  slot.taken = slot.complete = true;
+  slot.response = problem(status, detail);
+  in_.clear();
+  if (!processing_) pump();
+}
+
+void Connection::set_phase(Phase phase) {
+  if (phase_ == phase) return;
+  phase_ = phase;
+  const ServerSettings& settings = core_->settings;
+  // The first request's time began with the connection.
+  if (phase == Phase::header && served_) read_deadline_ = core_->now + settings.header_timeout;
+  if (phase == Phase::body) read_deadline_ = core_->now + settings.body_timeout;
+  if (phase == Phase::idle) {
+    served_ = true;
+    read_deadline_ = kNever;
+  }
+}
+
+/// Idle time counts while nothing is asked, and never while we ourselves do not read.
+void Connection::update_read_deadline() {
+  if (closing_) return;
+  const bool answering = !slots_.empty() || !out_.empty();
+  if (paused() || (phase_ == Phase::idle && answering)) {
+    read_deadline_ = kNever;
+  } else if (read_deadline_ == kNever) {
+    const ServerSettings& settings = core_->settings;
+    read_deadline_ = core_->now + (phase_ == Phase::body     ? settings.body_timeout
+                                   : phase_ == Phase::header ? settings.header_timeout
+                                                             : settings.idle_timeout);
+  }
+}
+
+// ---- answering ----
+
+Connection::Slot* Connection::find(SlotId id) {
+  if (closed_ || id < first_ || id - first_ >= slots_.size()) return nullptr;
+  return &slots_[id - first_];
+}
+
+void Connection::respond(SlotId id, HttpResponse response) {
+  Slot* slot = find(id);
+  if (slot == nullptr || slot->taken) return;
+  if (const char* why = refuse_response(response)) {
+    if (core_->settings.logger != nullptr) {
+      core_->settings.logger->log(ports::LogLevel::error, "an HTTP answer cannot be sent",
+                                  {{"reason", why}});
+    }
+    response = problem(500, std::string("the answer has ") + why);
+  }
+  slot->taken = slot->complete = true;
+  slot->response = std::move(response);
+  ready();
+}
+
+bool Connection::begin_stream(SlotId id, HttpResponse head) {
+  Slot* slot = find(id);
+  if (slot == nullptr || slot->taken) return false;
+  if (refuse_response(head) != nullptr) {
+    respond(id, std::move(head));
+    return false;
+  }
+  slot->taken = slot->streaming = true;
+  slot->framing.chunked = true;
+  if (slot->framing.http10) slot->keep_alive = false;
+  head.body.clear();
+  slot->response = std::move(head);
+  if (eof_ || core_->draining || slot->framing.head_request) end_stream(*slot);
+  ready();
+  return true;
+}
+
+void Connection::stream_write(SlotId id, std::string bytes, Done done) {
+  Slot* slot = find(id);
+  if (slot == nullptr || !slot->streaming || slot->complete) {
+    return tell_done(std::move(done), false);
+  }
+  slot->dones.push_back(std::move(done));
+  if (!bytes.empty()) {
+    if (slot->framing.http10) {
+      slot->chunks += bytes;
+    } else {
+      append_chunk(slot->chunks, bytes);
+    }
+  }
+  ready();
+}
+
+void Connection::stream_on_close(SlotId id, UniqueFunction<void()> callback) {
+  Slot* slot = find(id);
+  if (slot != nullptr && slot->streaming && !slot->closed) {
+    slot->on_close = std::move(callback);
+  } else {
+    asio::post(core_->io, [call = std::move(callback)]() mutable { call(); });
+  }
+}
+
+void Connection::stream_finish(SlotId id) {
+  Slot* slot = find(id);
+  if (slot == nullptr || !slot->streaming || slot->complete) return;
+  slot->closed = true;  // its owner knows
+  slot->on_close = nullptr;
+  end_stream(*slot);
+  ready();
+}
+
+void Connection::stream_dropped(SlotId id) {
+  Slot* slot = find(id);
+  if (slot != nullptr && slot->streaming && !slot->complete) abort();
+}
+
+/// Adds the last chunk; tells the owner if it was not the one who ended it.
+void Connection::end_stream(Slot& slot) {
+  if (slot.complete) return;
+  if (!slot.framing.http10 && !slot.framing.head_request) slot.chunks += "0\r\n\r\n";
+  slot.complete = true;
+  tell_closed(slot);
+}
+
+void Connection::tell_closed(Slot& slot) {
+  if (slot.closed) return;
+  slot.closed = true;
+  if (slot.on_close) {
+    asio::post(core_->io, [call = std::move(slot.on_close)]() mutable { call(); });
+  }
+}
+
+void Connection::drop(Slot& slot) {
+  tell_closed(slot);
+  for (Done& done : slot.dones) tell_done(std::move(done), false);
+  slot.dones.clear();
+}
+
+void Connection::tell_done(Done done, bool alive) {
+  asio::post(core_->io, [call = std::move(done), alive]() mutable { call(alive); });
+}
+
+/// Sends now, or once all answers of this turn of the loop are there.
+void Connection::ready() {
+  if (processing_ || closed_ || pump_posted_) return;
+  if (slots_.size() == 1) return pump();
+  pump_posted_ = true;
+  asio::post(core_->io, [self = shared_from_this()] {
+    self->pump_posted_ = false;
+    if (!self->closed_) self->pump();
+  });
+}
+
+// ---- writing ----
+
+/// Nothing is asked and nothing is half read.
+bool Connection::resting() const {
+  return slots_.empty() && phase_ == Phase::idle && in_.size() == 0 && out_.empty();
+}
+
+void Connection::pump_slot(Slot& slot) {
+  const bool last = slots_.size() == 1 && phase_ == Phase::idle && in_.size() == 0;
+  slot.framing.close =
+      slot.framing.close || !slot.keep_alive || (last && core_->draining) || (last && eof_);
+  if (slot.response) {
+    if (slot.streaming) {
+      append_head(out_, *slot.response, slot.framing, core_->date);
+    } else {
+      append_response(out_, *slot.response, slot.framing, core_->date);
+    }
+    slot.response.reset();
+  }
+  if (out_.empty()) {
+    out_.swap(slot.chunks);
+  } else {
+    out_ += slot.chunks;
+  }
+  slot.chunks.clear();
+  for (Done& done : slot.dones) written_.push_back(std::move(done));
+  slot.dones.clear();
+}
+
+/// Moves what may leave into the outgoing bytes, in order.
+void Connection::pump() {
+  if (closed_ || closing_) return;
+  const std::size_t before = out_.size();
+  while (!slots_.empty() && !closing_) {
+    Slot& slot = slots_.front();
+    if (!slot.taken) break;
+    pump_slot(slot);
+    if (!slot.complete) break;
+    closing_ = slot.framing.close;
+    slots_.pop_front();
+    ++first_;
+  }
+  if (closing_) {
+    // What was asked after the last answer gets none; whoever works on it is told.
+    for (Slot& slot : slots_) drop(slot);
+    first_ += slots_.size();
+    slots_.clear();
+  }
+  if (continue_wanted_ && slots_.empty() && !closing_) {
+    continue_wanted_ = false;
+    out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+  }
+  if (write_deadline_ != kNever) {
+    write_deadline_ += std::chrono::seconds((out_.size() - before) / kSlowestRate);
+  }
+  write();
+}
+
+void Connection::write() {
+  if (writing_ || closed_) return;
+  while (sent_ < out_.size()) {
+    error_code ec;
+    const std::size_t n =
+        socket_.write_some(asio::buffer(out_.data() + sent_, out_.size() - sent_), ec);
+    sent_ += n;
+    if (ec == asio::error::would_block || ec == asio::error::try_again) {
+      writing_ = true;
+      if (write_deadline_ == kNever) {
+        write_deadline_ = core_->now + core_->settings.write_timeout +
+                          std::chrono::seconds((out_.size() - sent_) / kSlowestRate);
+      }
+      socket_.async_wait(TcpSocket::wait_write, [self = shared_from_this()](const error_code& e) {
+        self->on_writable(e);
+      });
+      return;
+    }
+    if (ec && ec != asio::error::interrupted) return abort();
+  }
+  flushed();
+}
+
+void Connection::on_writable(const error_code& ec) {
+  writing_ = false;
+  if (closed_) return;
+  if (ec) return abort();
+  write();
+}
+
+/// All bytes are with the kernel.
+void Connection::flushed() {
+  write_deadline_ = kNever;
+  sent_ = 0;
+  if (out_.capacity() > ReadBuffer::kLarge) {
+    std::string().swap(out_);
+  } else {
+    out_.clear();
+  }
+  std::vector<Done> dones = std::move(written_);
+  written_.clear();
+  for (Done& done : dones) tell_done(std::move(done), true);
+  if (closing_) return finish_closing();
+  if (resting() && (core_->draining || eof_)) return abort();
+  if (processing_) return;
+  update_read_deadline();
+  if (!stalled_ || input_closed_) return read();
+  if (paused() || pump_posted_) return;
+  // Requests that waited while too much was unanswered; nothing is read until they are parsed.
+  pump_posted_ = true;
+  asio::post(core_->io, [self = shared_from_this()] {
+    self->pump_posted_ = false;
+    if (!self->closed_) self->process();
+  });
+}
+
+/// Closing with bytes unread makes the kernel send a reset, which can take our last answer with it;
+/// so a client that may still be sending is read on for a while.
+void Connection::finish_closing() {
+  error_code ec;
+  socket_.shutdown(TcpSocket::shutdown_send, ec);
+  if (ec || eof_) return abort();
+  lingering_ = true;
+  read_deadline_ = core_->now + core_->settings.linger_timeout;
+  in_.clear();
+  read();
+}
+
+// ---- ending ----
+
+void Connection::on_tick() {
+  if (closed_) return;
+  if (core_->now >= write_deadline_) return abort();
+  if (core_->now < read_deadline_) return;
+  if (lingering_ || phase_ == Phase::idle) return abort();
+  fail(408, phase_ == Phase::header ? "the head of the request came too slowly"
+                                    : "the body came too slowly");
+}
+
+void Connection::drain() {
+  if (closed_) return;
+  for (Slot& slot : slots_) {
+    if (!slot.streaming) continue;
+    end_stream(slot);
+    slot.keep_alive = false;
+  }
+  error_code ec;
+  // A request may have arrived that the loop has not shown us yet.
+  if (resting() && !writing_ && socket_.available(ec) == 0) return abort();
+  pump();
+}
+
+void Connection::abort() {
+  if (closed_) return;
+  const auto keep = shared_from_this();
+  closed_ = true;
+  error_code ec;
+  socket_.close(ec);
+  for (Slot& slot : slots_) drop(slot);
+  for (Done& done : written_) tell_done(std::move(done), false);
+  slots_.clear();
+  written_.clear();
+  core_->connections.erase(self_);
+  if (core_->on_removed) core_->on_removed();
+}
+
+}  // namespace host::web

@@ -1,0 +1,158 @@
+#pragma once
+
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <deque>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/adapters/web/request_parser.h"
+#include "host/adapters/web/response_head.h"
+#include "host/adapters/web/server.h"
+#include "host/ports/http_server.h"
+
+namespace host::web {
+
+using TcpSocket =
+    boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+class Connection;
+
+/// What the connections of one server share. Only on its lane.
+struct ServerCore {
+  boost::asio::io_context& io;
+  ports::HttpHandler& handler;
+  ServerSettings settings;
+  SteadyTime now = {};  // moved by the tick, never by a connection
+  std::string date = {};
+  bool draining = false;
+  std::list<std::shared_ptr<Connection>> connections = {};
+  Server::Stats stats = {};
+  UniqueFunction<void()> on_removed = {};  // after each connection that went
+};
+
+/// The bytes that came and are not parsed yet. Only on its lane.
+class ReadBuffer {
+ public:
+  static constexpr std::size_t kSmall = 4096;
+  static constexpr std::size_t kLarge = 64 * 1024;
+
+  const char* data() const { return bytes_.get() + begin_; }
+  std::size_t size() const { return end_ - begin_; }
+  /// Room for at least `wanted` bytes behind the others; commit() says how many came.
+  char* prepare(std::size_t wanted);
+  std::size_t room() const { return capacity_ - end_; }
+  void commit(std::size_t n) { end_ += n; }
+  void consume(std::size_t n);
+  void clear() { begin_ = end_ = 0; }
+
+ private:
+  std::unique_ptr<char[]> bytes_;
+  std::size_t capacity_ = 0;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+};
+
+/// One client. Requests become slots in a queue; whoever answers fills its slot; bytes leave from
+/// the front of the queue only, so answers keep the order of the requests, and all that is ready
+/// leaves in one write. Lives in ServerCore::connections until it is closed.
+/// Only on its lane.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  using SlotId = std::uint64_t;
+
+  Connection(std::shared_ptr<ServerCore> core, TcpSocket socket, std::string address);
+
+  void start(std::list<std::shared_ptr<Connection>>::iterator self);
+  /// Answers 503 and closes, without reading a request.
+  void refuse_overload();
+  void on_tick();
+  void drain();
+  /// Drops the client now; whoever still answers has no effect.
+  void abort();
+
+  // For responders and streams; without effect once the slot is answered or gone.
+  void respond(SlotId id, HttpResponse response);
+  bool begin_stream(SlotId id, HttpResponse head);
+  void stream_write(SlotId id, std::string bytes, UniqueFunction<void(bool)> done);
+  void stream_on_close(SlotId id, UniqueFunction<void()> callback);
+  void stream_finish(SlotId id);
+  void stream_dropped(SlotId id);
+  bool client_alive() const { return !closed_ && !eof_; }
+
+ private:
+  enum class Phase { idle, header, body };
+  using Done = UniqueFunction<void(bool)>;
+  struct Slot {
+    Framing framing;
+    bool keep_alive = true;
+    bool taken = false;  // answered, or a stream has begun
+    bool streaming = false;
+    bool complete = false;  // nothing more will come
+    std::optional<HttpResponse> response;
+    std::string chunks;  // of a stream that is not at the front yet
+    std::vector<Done> dones;
+    UniqueFunction<void()> on_close;
+    bool closed = false;  // on_close has been or will be told
+  };
+
+  void read();
+  void on_read(const boost::system::error_code& ec, std::size_t n);
+  void on_eof();
+  void process();
+  void on_head();
+  void on_request();
+  void fail(int status, std::string_view detail);
+  bool paused() const;
+  void set_phase(Phase phase);
+  void update_read_deadline();
+
+  Slot* find(SlotId id);
+  void ready();
+  void pump();
+  void pump_slot(Slot& slot);
+  void write();
+  void on_writable(const boost::system::error_code& ec);
+  void flushed();
+  void finish_closing();
+  void end_stream(Slot& slot);
+  void drop(Slot& slot);
+  void tell_closed(Slot& slot);
+  void tell_done(Done done, bool alive);
+  bool resting() const;
+
+  std::shared_ptr<ServerCore> core_;
+  TcpSocket socket_;
+  std::string address_;
+  std::list<std::shared_ptr<Connection>>::iterator self_ = {};
+  RequestParser parser_;
+  ReadBuffer in_;
+  std::deque<Slot> slots_;
+  SlotId first_ = 0;  // id of slots_.front()
+  std::string out_;
+  std::size_t sent_ = 0;
+  std::vector<Done> written_;  // wait until out_ is empty
+  SteadyTime read_deadline_;
+  SteadyTime write_deadline_;
+  Phase phase_ = Phase::idle;
+  bool served_ = false;      // a request has been read whole
+  bool reading_ = false;     // a read is under way
+  bool writing_ = false;     // waits until the socket takes more
+  bool processing_ = false;  // answers wait until all that was read is parsed
+  bool stalled_ = false;     // parsing stopped before the end of in_: too much is unanswered
+  bool pump_posted_ = false;
+  bool continue_wanted_ = false;
+  bool input_closed_ = false;  // no more requests are taken from this client
+  bool eof_ = false;           // the client sends no more
+  bool closing_ = false;       // out_ holds the last bytes
+  bool lingering_ = false;     // they are sent; what still comes is thrown away
+  bool closed_ = false;
+};
+
+}  // namespace host::web

@@ -1,0 +1,110 @@
+#include "host/adapters/web/response_head.h"
+
+#include <array>
+#include <charconv>
+
+namespace host::web {
+namespace {
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+bool equals_ignoring_case(std::string_view a, std::string_view lower_case) {
+  if (a.size() != lower_case.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (lower(a[i]) != lower_case[i]) return false;
+  }
+  return true;
+}
+
+bool is_token(std::string_view name) {
+  constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
+  if (name.empty()) return false;
+  for (const char c : name) {
+    const bool alnum = (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9');
+    if (!alnum && kOthers.find(c) == std::string_view::npos) return false;
+  }
+  return true;
+}
+
+bool is_field_value(std::string_view value) {
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\t') || byte == 0x7F) return false;
+  }
+  return true;
+}
+
+bool owned_by_server(std::string_view name) {
+  static constexpr std::array<std::string_view, 6> kOwned{
+      "content-length", "transfer-encoding", "connection", "date", "keep-alive", "trailer"};
+  for (const std::string_view owned : kOwned) {
+    if (equals_ignoring_case(name, owned)) return true;
+  }
+  return false;
+}
+
+bool has_no_body(int status) { return status == 204 || status == 304; }
+
+void append_number(std::string& out, std::uint64_t value, int base = 10) {
+  char digits[24];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value, base);
+  out.append(digits, end.ptr);
+}
+
+}  // namespace
+
+const char* refuse_response(const HttpResponse& response) {
+  if (response.status < 200 || response.status > 599) return "a status outside 200 to 599";
+  for (const auto& [name, value] : response.headers) {
+    if (!is_token(name)) return "a header name that is not a token";
+    if (!is_field_value(value)) return "a header value with a control character";
+  }
+  return nullptr;
+}
+
+void append_head(std::string& out, const HttpResponse& response, const Framing& framing,
+                 std::string_view date) {
+  out += "HTTP/1.1 ";
+  append_number(out, static_cast<std::uint64_t>(response.status));
+  out += ' ';
+  out += reason_phrase(response.status);
+  out += "\r\nDate: ";
+  out += date;
+  bool sniff_set = false;
+  for (const auto& [name, value] : response.headers) {
+    if (owned_by_server(name)) continue;
+    sniff_set = sniff_set || equals_ignoring_case(name, "x-content-type-options");
+    out += "\r\n";
+    out += name;
+    out += ": ";
+    out += value;
+  }
+  if (!sniff_set) out += "\r\nX-Content-Type-Options: nosniff";
+  if (framing.chunked) {
+    if (!framing.http10) out += "\r\nTransfer-Encoding: chunked";
+  } else if (!has_no_body(response.status)) {
+    out += "\r\nContent-Length: ";
+    append_number(out, response.body.size());
+  }
+  if (framing.close) {
+    out += "\r\nConnection: close";
+  } else if (framing.http10) {
+    out += "\r\nConnection: keep-alive";
+  }
+  out += "\r\n\r\n";
+}
+
+void append_response(std::string& out, const HttpResponse& response, const Framing& framing,
+                     std::string_view date) {
+  append_head(out, response, framing, date);
+  if (!framing.head_request && !has_no_body(response.status)) out += response.body;
+}
+
+void append_chunk(std::string& out, std::string_view bytes) {
+  append_number(out, bytes.size(), 16);
+  out += "\r\n";
+  out += bytes;
+  out += "\r\n";
+}
+
+}  // namespace host::web
