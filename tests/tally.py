@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Reads ctest's JUnit report and ends with the line "N passed, M failed".
+"""Reads JUnit reports of ctest and ends with the line "N passed, M failed".
 
 Suites made with Catch2 count by test case, Python's unittest by test, others as one.
-usage: tally.py REPORT     exit 1 if something failed or nothing ran
+usage: tally.py REPORT...     exit 1 if something failed, nothing ran, or a report is missing
 """
 
 import re
@@ -28,10 +28,17 @@ def count(output, succeeded):
 
 def main():
     passed = failed = 0
-    for suite in xml.parse(sys.argv[1]).getroot().iter("testcase"):
-        output = suite.findtext("system-out") or ""
-        more_passed, more_failed = count(output, suite.get("status") == "run")
-        passed, failed = passed + more_passed, failed + more_failed
+    for report in sys.argv[1:]:
+        try:
+            suites = list(xml.parse(report).getroot().iter("testcase"))
+        except (OSError, xml.ParseError) as error:
+            print(f"{report}: {error}")
+            failed += 1
+            continue
+        for suite in suites:
+            output = suite.findtext("system-out") or ""
+            more_passed, more_failed = count(output, suite.get("status") == "run")
+            passed, failed = passed + more_passed, failed + more_failed
     print(f"{passed} passed, {failed} failed")
     sys.exit(0 if passed and not failed else 1)
 
