@@ -176,7 +176,8 @@ class Store {
 
   /// Takes the shard: whoever held it before is fenced from now on. Errors: unavailable, corrupt.
   virtual void claim(const ShardRef& shard, Executor& executor, Callback<ShardImage> callback) = 0;
-  virtual void commit(ShardCommit commit, Executor& executor,
+  /// The commit is shared, not copied: a caller that is told not_now hands in the same one again.
+  virtual void commit(std::shared_ptr<const ShardCommit> commit, Executor& executor,
                       UniqueFunction<void(CommitResult)> callback) = 0;
 
   /// One entry a key, in the order asked for; a key without a row has no bytes and version 0.

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/core/message.h"
+#include "host/core/unit_of_work.h"
+#include "host/ports/script_engine.h"
+#include "host/ports/store.h"
+
+namespace host::runtime {
+
+struct TopicInput;
+
+/// What a handled message leaves behind until its commit.
+struct Finished {
+  UnitOfWork unit;
+  std::optional<ports::StateRow> state_before;  // set where the unit changed the state
+  std::vector<ports::TimerRow> cancelled;       // due ones that the unit took out of the mailbox
+  std::optional<ports::DeadLetter> dead;
+  std::string revision;
+  std::int64_t sql_seq = 0;  // place among the shard's units with SQL; 0: none
+};
+
+/// One message that a shard has taken: from its arrival until the commit that ends it.
+/// Only on its lane.
+struct Item {
+  enum class From { record, pending, timer, every };
+  enum class Phase {
+    queued,    // stands in its mailbox
+    loading,   // head of its mailbox; payload, dedupe or state is on its way
+    running,   // its handler runs or waits
+    finished,  // `finished` waits for its commit
+  };
+
+  From from = From::record;
+  Phase phase = Phase::queued;
+  Message message;
+  bool payload_loaded = true;
+  std::string box;  // name of its mailbox: the key, or a private one without a key
+  Time taken{};
+
+  TopicInput* input = nullptr;  // of a record
+  Offset offset = -1;
+  std::size_t message_bytes = 0;  // of its payload, also when that is not here
+  std::optional<Origin> origin;
+  std::string once_id;
+  Time once_until{};
+  bool once_checked = false;
+  bool forwarded = false;       // it goes on to the inbox, as the same message
+  bool passed = true;  // the prefix went past it (a record: false until then)
+
+  std::int64_t pending_id = 0;  // of its row; 0: none
+  bool row_dirty = false;       // attempt, due or stopped changed since the row was written
+  bool park_now = false;        // it waits for a commit of others: the prefix must go on
+  bool alone = false;           // its engine ran out of memory: it runs beside no other
+  int run_no = 0;               // answers to an earlier run's effects are not for this one
+  std::optional<Time> due;
+  bool stopped = false;
+  std::string last_error;
+
+  bool in_batch = false;  // part of the commit in flight
+  bool parking = false;   // that commit writes its row
+
+  Time every_next{};  // of an every: when it is due again
+
+  std::shared_ptr<ports::Engine> engine;  // outlives the task
+  std::unique_ptr<ports::Task> task;
+  std::string engine_revision;            // of the engine that ran it last
+  Finished finished;
+};
+using ItemPtr = std::shared_ptr<Item>;
+
+/// The messages of one key: handled one after the other, in order. Only on its lane.
+struct Mailbox {
+  std::deque<ItemPtr> queue;     // the head may be loading or running
+  std::deque<ItemPtr> finished;  // handled, in order, and not committed
+  std::size_t batched = 0;       // of `finished`, from the front: part of the commit in flight
+  std::size_t pending = 0;       // rows of this key
+
+  bool idle() const { return queue.empty() && finished.empty(); }
+};
+
+/// One topic of the shard. `queue` holds what was taken and not yet passed by the prefix.
+struct TopicInput {
+  std::string topic;
+  std::deque<ItemPtr> queue;
+  std::size_t bytes = 0;
+  Offset read_to = 0;    // where the next fetch begins
+  Offset committed = -1; // next offset of the last commit; -1: none yet
+  std::unique_ptr<ports::Log::Fetch> fetch;
+  bool stopped = false;  // by a gap or a topic that is gone
+
+  /// The offset that a commit would write: of the first message that it does not pass.
+  Offset next(std::size_t passed_in_batch) const {
+    return passed_in_batch < queue.size() ? queue[passed_in_batch]->offset : read_to;
+  }
+};
+
+}  // namespace host::runtime

@@ -1,0 +1,244 @@
+#include "host/runtime/shard.h"
+
+#include <algorithm>
+
+namespace host::runtime {
+namespace {
+
+constexpr Duration kClaimAgain = std::chrono::seconds(1);
+
+}  // namespace
+
+Shard::Shard(ShardRef ref, const Environment& environment, Executor& lane, PluginCode& code)
+    : ref_(std::move(ref)),
+      env_(environment),
+      lane_(lane),
+      code_(code),
+      dropper_(code.on_drop(
+          [this](const ports::Engine* engine, bool alone) { drop_tasks(engine, alone); })),
+      alive_(std::make_shared<int>()),
+      view_(environment.limits.states_in_memory),
+      timers_(environment.limits.timers_in_memory),
+      outbox_(environment, lane) {
+  outbox_.on_progress([this] { acknowledged(); },
+                      [this](const ports::OutgoingRow& row, const Error& error) {
+                        refused_by_log(row, error);
+                      });
+}
+
+Shard::~Shard() {
+  reset();
+  code_.forget_dropper(dropper_);
+}
+
+void Shard::start() {
+  if (status_ == Status::claiming || status_ == Status::running) return;
+  claim();
+}
+
+void Shard::claim() {
+  status_ = Status::claiming;
+  env_.store.claim(ref_, lane_, guarded([this](Result<ports::ShardImage> image) {
+                     claimed(std::move(image));
+                   }));
+}
+
+void Shard::claimed(Result<ports::ShardImage> image) {
+  if (!image) {
+    reclaim(image.error());
+    return;
+  }
+  if (image->state_version > code_.manifest().state_version) {
+    halt(make_error(Error::Code::conflict,
+                    "the states of " + ref_.to_string() + " have version " +
+                        std::to_string(image->state_version) + ", this revision writes version " +
+                        std::to_string(code_.manifest().state_version),
+                    "run the newer revision of the plugin"));
+    return;
+  }
+  ++claims_;
+  env_.metrics.add("host_claims_total", 1, {{"plugin", ref_.plugin}});
+  adopt(std::move(*image));
+}
+
+void Shard::adopt(ports::ShardImage image) {
+  status_ = Status::running;
+  why_.clear();
+  epoch_ = image.epoch;
+  commit_no_ = image.commit_no;
+  seq_ = image.seq;
+  every_next_ = std::move(image.every_next);
+  for (ports::Mark& mark : image.marks) marks_[{mark.topic, mark.stream}] = mark.position;
+  acked_committed_ = image.acked_seq;
+  ack_due_.reset();
+  outbox_.adopt(image.acked_seq, std::move(image.outgoing));
+  for (ports::PendingRow& row : image.pending) take_pending(std::move(row));
+  load_timer_page();
+  offsets_ = std::move(image.next_offsets);
+  code_changed();
+}
+
+void Shard::code_changed() {
+  if (status_ != Status::running) return;
+  const Manifest& manifest = code_.manifest();
+  std::set<std::string> wanted;
+  for (const Manifest::Subscription& entry : manifest.on) {
+    const std::string topic = env_.topic_prefix + entry.topic;
+    wanted.insert(topic);
+    if (!inputs_.contains(topic)) resolve_start(topic, entry.from_now);
+  }
+  const std::string inbox = env_.topic_prefix + manifest.inbox();
+  wanted.insert(inbox);
+  if (!inputs_.contains(inbox)) resolve_start(inbox, false);
+  for (auto& [topic, input] : inputs_) {
+    // What was taken from a topic that the new revision does not read is still carried out.
+    if (wanted.contains(topic)) continue;
+    input->fetch.reset();
+    input->stopped = true;
+  }
+  schedule_every();
+}
+
+void Shard::reset() {
+  alive_ = std::make_shared<int>();
+  for (const ItemPtr& item : std::set<ItemPtr>(running_)) end_task(item);
+  batch_.reset();
+  inputs_.clear();
+  boxes_.clear();
+  waiting_.clear();
+  view_.clear();
+  timers_.clear();
+  every_next_.clear();
+  every_running_.clear();
+  every_dirty_.clear();
+  marks_.clear();
+  once_taken_.clear();
+  pending_.clear();
+  next_pending_ = 1;
+  dirty_.clear();
+  loose_.clear();
+  loads_payload_.clear();
+  loads_once_.clear();
+  loads_state_.clear();
+  loads_scheduled_ = false;
+  ready_.clear();
+  draining_ready_ = false;
+  finished_count_ = finished_bytes_ = 0;
+  sql_uncommitted_.clear();
+  queries_.clear();
+  refused_.clear();
+  outbox_.clear();
+  commit_scheduled_ = false;
+  wakes_.clear();
+  next_wake_.reset();
+  commit_at_.reset();
+}
+
+void Shard::reclaim(const Error& why) {
+  const bool stopping = status_ == Status::stopping;
+  env_.logger.log(ports::LogLevel::warn, "the shard is claimed anew",
+                  {{"shard", ref_.to_string()}, {"why", why.to_string()}});
+  reset();
+  why_ = why.to_string();
+  if (stopping) {
+    status_ = Status::stopped;
+    check_stopped();
+    return;
+  }
+  status_ = Status::claiming;
+  lane_.post_after(kClaimAgain, guarded([this] { claim(); }));
+}
+
+void Shard::halt(const Error& why) {
+  env_.logger.log(ports::LogLevel::error, "the shard stopped",
+                  {{"shard", ref_.to_string()}, {"why", why.to_string()}});
+  reset();
+  why_ = why.to_string();
+  status_ = Status::stopped;
+  check_stopped();
+}
+
+void Shard::stop(Time deadline, UniqueFunction<void()> done) {
+  stopped_ = std::move(done);
+  stop_deadline_ = deadline;
+  if (status_ == Status::running) {
+    status_ = Status::stopping;
+    for (auto& [topic, input] : inputs_) input->fetch.reset();
+    const Duration left = std::max(deadline - env_.clock.now(), Duration::zero());
+    lane_.post_after(left, guarded([this] {
+                       if (status_ != Status::stopping) return;
+                       reset();
+                       status_ = Status::stopped;
+                       check_stopped();
+                     }));
+    schedule_commit();
+  } else if (status_ != Status::stopping) {
+    reset();
+    status_ = Status::stopped;
+  }
+  check_stopped();
+}
+
+void Shard::check_stopped() {
+  if (status_ == Status::stopping) {
+    // What runs may finish; what is finished is committed; the outbox's rest is in the store.
+    if (!running_.empty() || batch_ || commit_scheduled_) return;
+    if (finished_count_ > 0 && !stuck()) return;
+    reset();
+    status_ = Status::stopped;
+  }
+  if (status_ == Status::stopped && stopped_) lane_.post(std::move(stopped_));
+}
+
+bool Shard::stuck() const {
+  // Finished messages above one that never started: they run again at the next claim.
+  return std::none_of(inputs_.begin(), inputs_.end(),
+                      [](const auto& entry) {
+                        return !entry.second->queue.empty() &&
+                               entry.second->queue.front()->phase == Item::Phase::finished;
+                      }) &&
+         loose_.empty();
+}
+
+Result<void> Shard::release(const std::string& message_id) {
+  for (const auto& [id, item] : pending_) {
+    if (!item->stopped || item->message.id != message_id) continue;
+    item->stopped = false;
+    item->due.reset();
+    item->message.attempt = 1;
+    item->row_dirty = true;
+    dirty_.insert(item);
+    schedule_commit();
+    pump(item->box);
+    return {};
+  }
+  return make_error(Error::Code::not_found,
+                    "no stopped message " + message_id + " in " + ref_.to_string());
+}
+
+ShardStatus Shard::status() const {
+  ShardStatus out;
+  out.shard = ref_;
+  out.epoch = epoch_;
+  for (const auto& [topic, input] : inputs_) {
+    out.lag += static_cast<std::int64_t>(input->queue.size());
+  }
+  out.pending = pending_.size();
+  for (const auto& [id, item] : pending_) {
+    if (!out.oldest_pending || item->taken < *out.oldest_pending) out.oldest_pending = item->taken;
+  }
+  out.timers = timers_.size();
+  out.outbox = outbox_.rows();
+  out.unfinished = running_.size() + finished_count_;
+  switch (status_) {
+    case Status::idle: out.status = "idle"; break;
+    case Status::claiming: out.status = "claiming"; break;
+    case Status::running: out.status = why_.empty() ? "running" : "waiting"; break;
+    case Status::stopping: out.status = "stopping"; break;
+    case Status::stopped: out.status = "stopped"; break;
+  }
+  if (!why_.empty()) out.status += ": " + why_;
+  return out;
+}
+
+}  // namespace host::runtime

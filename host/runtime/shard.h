@@ -1,0 +1,223 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "host/runtime/batch.h"
+#include "host/runtime/effects.h"
+#include "host/runtime/environment.h"
+#include "host/runtime/item.h"
+#include "host/runtime/outbox.h"
+#include "host/runtime/plugin_code.h"
+#include "host/runtime/state_view.h"
+#include "host/runtime/timer_queue.h"
+
+namespace host::runtime {
+
+/// What /admin/shards shows of one shard.
+struct ShardStatus {
+  ShardRef shard;
+  std::int64_t epoch = 0;
+  std::int64_t lag = 0;  // taken and not committed
+  std::size_t pending = 0;
+  std::optional<Time> oldest_pending;
+  std::size_t timers = 0;  // in memory
+  std::size_t outbox = 0;
+  std::size_t unfinished = 0;  // running, or handled and not committed
+  std::string status;  // "claiming" | "running" | "stopped: WHY" | "waiting: WHY"
+};
+
+/// What happened since the last commit; given to the metrics with each.
+struct Counts {
+  double handled = 0, raised = 0, retried = 0, dead = 0, duplicates = 0, once_dropped = 0,
+         quiet_dropped = 0, timers = 0;
+};
+
+/// One shard while we own it: takes its messages in, runs them key by key, and commits what they
+/// did. The path of a message, and the file that has it:
+///   take    (shard_take.cc)    from the log, the pending rows or a timer into its key's mailbox
+///   run     (shard_run.cc)     payload, dedupe and state are there: the handler runs, may wait
+///   collect (shard_commit.cc)  the longest prefix of finished or parked messages is one commit
+///   settle  (shard_commit.cc)  the answer of the store: done, again, or everything anew
+/// A claim that is lost, or a commit whose outcome is unknown, throws all of this away and reads
+/// the shard anew; nothing of it was visible. Destroying a shard is the same. Only on its lane.
+class Shard {
+ public:
+  Shard(ShardRef ref, const Environment& environment, Executor& lane, PluginCode& code);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  /// Claims the shard and begins. Trouble is retried; it shows in status().
+  void start();
+  /// Takes nothing new, lets what runs finish until `deadline`, commits, then calls `done`. What
+  /// did not finish runs again at the next claim. A second call replaces the first one's `done`.
+  void stop(Time deadline, UniqueFunction<void()> done);
+  /// The plugin's code was replaced: subscriptions and `every` are read again.
+  void code_changed();
+  /// Runs a message again that `retry.last = "stop"` holds. Error: not_found.
+  Result<void> release(const std::string& message_id);
+
+  ShardStatus status() const;
+
+ private:
+  enum class Status { idle, claiming, running, stopping, stopped };
+
+  // shard.cc: life
+  void claim();
+  void claimed(Result<ports::ShardImage> image);
+  void adopt(ports::ShardImage image);
+  void reset();
+  void reclaim(const Error& why);
+  void halt(const Error& why);
+  void check_stopped();
+  bool stuck() const;
+  /// Wraps a callback so that it does nothing once the shard is gone or was reset.
+  template <class F>
+  auto guarded(F f) {
+    return [alive = std::weak_ptr<int>(alive_), f = std::move(f)](auto&&... args) mutable {
+      if (!alive.expired()) f(std::forward<decltype(args)>(args)...);
+    };
+  }
+
+  // shard_take.cc
+  void open_input(const std::string& topic, Offset from, bool committed);
+  void resolve_start(const std::string& topic, bool from_now);
+  void fetch(TopicInput& input);
+  void fetched(TopicInput& input, Result<ports::Fetched> result);
+  void take_record(TopicInput& input, Record record);
+  bool seen_before(const Item& item);
+  void forward_to_inbox(const ItemPtr& item);
+  void refuse(const ItemPtr& item, const char* reason, Error error);
+  void take_pending(ports::PendingRow row);
+  void take_due_timers();
+  void load_timer_page();
+  void schedule_timers();
+  void schedule_every();
+  void take_every(const Manifest::Every& every, Time due);
+  bool has_room(const TopicInput& input) const;
+  static bool cancels(const UnitOfWork& unit, const ports::TimerRow& timer);
+
+  // shard_run.cc
+  void enqueue(ItemPtr item);
+  void pump(const std::string& box);
+  void pump_waiting();
+  void look_at(const std::string& box);
+  bool prepare(const ItemPtr& item);  // true: payload, dedupe and state are here
+  template <class Answer, class Take>
+  auto loaded(std::vector<ItemPtr> items, Take take);
+  void flush_loads();
+  void run(const ItemPtr& item);
+  void on_step(const ItemPtr& item, ports::Step step);
+  void begin_effect(const ItemPtr& item, ports::Effect effect);
+  void on_outcome(const ItemPtr& item, Outcome outcome);
+  void finish(const ItemPtr& item, UnitOfWork unit);
+  void finish_dead(const ItemPtr& item, const char* reason, Error error);
+  void failed(const ItemPtr& item, Outcome outcome);
+  void again(const ItemPtr& item, Duration delay);
+  void drop_tasks(const ports::Engine* engine, bool alone);
+  void end_task(const ItemPtr& item);
+  void cancel_in_mailbox(const ItemPtr& by, const std::string* id_or_name);
+  RetryRule rule_of(const Message& message) const;
+  void wake_at(Time due, std::string box);
+  void on_wake();
+  void drain_ready();
+  void start_task(const ItemPtr& item, ports::StateRow state);
+  bool held_back() const;
+  void release_queries();
+  void acknowledged();
+  void count(const Batch& batch);
+  void refused_by_log(const ports::OutgoingRow& row, const Error& error);
+  ports::DeadLetter dead_letter(const Message& message, const char* reason, Error error) const;
+
+  // shard_commit.cc
+  void schedule_commit();
+  void commit_at(Time when);
+  void try_commit();
+  Batch collect();
+  void collect_dirty(Batch& batch);
+  void collect_offsets(Batch& batch);
+  bool full(const Batch& batch) const;
+  bool collect_finished(Batch& batch, const ItemPtr& item);
+  void collect_input(Batch& batch, TopicInput& input, bool& progress);
+  bool may_park(const Item& item) const;
+  void park(Batch& batch, const ItemPtr& item);
+  void passed(Batch& batch, const ItemPtr& item);
+  void add_source(Batch& batch, const ItemPtr& item);
+  void add_emits(Batch& batch, const ItemPtr& item);
+  void add_state(Batch& batch, const ItemPtr& item);
+  ports::Append record_of(const Emit& emit, const Item& item, std::int64_t seq) const;
+  void add_unit(Batch& batch, const ItemPtr& item);
+  void submit();
+  void settle(ports::CommitResult result);
+  void committed();
+  void settle_finished(const ItemPtr& item);
+  void settle_parked(const ItemPtr& item);
+  void apply_timers(const Batch& batch);
+  void give_back();
+  void sql_failed(const ports::CommitResult& result);
+  void unroll(const ItemPtr& failed_item);
+
+  const ShardRef ref_;
+  const Environment& env_;
+  Executor& lane_;
+  PluginCode& code_;
+  const int dropper_;
+  std::shared_ptr<int> alive_;  // renewed by reset()
+
+  Status status_ = Status::idle;
+  std::string why_;  // it does not go on
+  std::int64_t epoch_ = 0;
+  std::int64_t commit_no_ = 0;
+  std::int64_t seq_ = 0;
+  int claims_ = 0;
+
+  std::map<std::string, Offset> offsets_;  // as the claim found them
+  std::map<std::string, std::unique_ptr<TopicInput>> inputs_;
+  std::unordered_map<std::string, Mailbox> boxes_;
+  std::set<std::string> waiting_;  // mailboxes whose head may not start yet
+  StateView view_;
+  TimerQueue timers_;
+  std::map<std::string, Time> every_next_;
+  std::set<std::string> every_running_;
+  std::map<std::pair<std::string, std::string>, StreamPosition> marks_;  // topic, stream: taken
+  std::set<std::string> once_taken_;
+  std::int64_t next_pending_ = 1;
+  std::map<std::int64_t, ItemPtr> pending_;  // by row; finished ones until their commit
+  std::set<ItemPtr> dirty_;                  // rows to write that no prefix waits for
+  std::set<std::string> every_dirty_;        // names whose next due is not in the store yet
+  std::vector<ItemPtr> loose_;               // finished, and no prefix waits for them
+  std::size_t private_boxes_ = 0;
+
+  std::vector<ItemPtr> loads_payload_, loads_once_, loads_state_;
+  bool loads_scheduled_ = false;
+  std::set<ItemPtr> running_;
+  std::deque<std::string> ready_;  // mailboxes to look at
+  bool draining_ready_ = false;
+  std::size_t finished_count_ = 0;
+  std::size_t finished_bytes_ = 0;
+  std::int64_t sql_seq_ = 0;
+  std::set<std::int64_t> sql_uncommitted_;
+  std::vector<std::pair<std::int64_t, UniqueFunction<void()>>> queries_;  // barrier, go on
+
+  Outbox outbox_;
+  std::vector<ports::DeadLetter> refused_;  // by the log; ride on the next commit
+  Counts counts_;
+  std::optional<Batch> batch_;  // in flight
+  std::int64_t acked_committed_ = 0;
+  std::optional<Time> ack_due_;  // when the watermark is committed without other reason
+  bool commit_scheduled_ = false;
+  std::set<std::pair<Time, std::string>> wakes_;  // mailboxes to look at; "": timers, every
+  std::optional<Time> next_wake_;
+  std::optional<Time> commit_at_;
+  std::optional<Time> stop_deadline_;
+  UniqueFunction<void()> stopped_;
+};
+
+}  // namespace host::runtime

@@ -1,0 +1,480 @@
+// How messages of a shard are run: one after the other in their mailbox, each as a task that may
+// wait between its turns.
+#include <algorithm>
+
+#include "host/base/check.h"
+#include "host/runtime/shard.h"
+
+namespace host::runtime {
+namespace {
+
+constexpr Duration kLoadAgain = std::chrono::milliseconds(200);
+constexpr Duration kRunAgain = std::chrono::milliseconds(50);
+/// After so many turns in a row a shard lets the lane's other work in between.
+constexpr int kTurnsInARow = 64;
+
+}  // namespace
+
+void Shard::enqueue(ItemPtr item) {
+  const std::string box = item->box;
+  boxes_[box].queue.push_back(std::move(item));
+  pump(box);
+}
+
+void Shard::pump(const std::string& box) {
+  ready_.push_back(box);
+  drain_ready();
+}
+
+void Shard::drain_ready() {
+  if (draining_ready_) return;
+  draining_ready_ = true;
+  for (int turns = 0; !ready_.empty() && turns < kTurnsInARow; ++turns) {
+    const std::string box = std::move(ready_.front());
+    ready_.pop_front();
+    look_at(box);
+  }
+  draining_ready_ = false;
+  if (!ready_.empty()) lane_.post(guarded([this] { drain_ready(); }));
+}
+
+void Shard::look_at(const std::string& name) {
+  const auto found = boxes_.find(name);
+  if (found == boxes_.end()) return;
+  if (found->second.idle()) {
+    boxes_.erase(found);
+    return;
+  }
+  if (found->second.queue.empty() || status_ != Status::running) return;
+  const ItemPtr item = found->second.queue.front();
+  if (item->phase != Item::Phase::queued || item->stopped) return;
+  if (item->due && *item->due > env_.clock.now()) {
+    wake_at(*item->due, name);
+    return;
+  }
+  if (!prepare(item)) return;
+  if (held_back() || !code_.may_start(item->alone)) {
+    waiting_.insert(name);
+    return;
+  }
+  run(item);
+}
+
+bool Shard::held_back() const {
+  return outbox_.full() || finished_count_ >= 2 * env_.limits.batch_messages ||
+         finished_bytes_ >= 2 * env_.limits.batch_bytes;
+}
+
+void Shard::pump_waiting() {
+  if (held_back()) return;
+  for (const std::string& box : std::exchange(waiting_, {})) ready_.push_back(box);
+  drain_ready();
+}
+
+bool Shard::prepare(const ItemPtr& item) {
+  std::vector<ItemPtr>* loads = nullptr;
+  if (!item->payload_loaded) {
+    loads = &loads_payload_;
+  } else if (!item->once_id.empty() && !item->once_checked) {
+    loads = &loads_once_;
+  } else if (item->message.key && code_.manifest().has_state &&
+             view_.find(*item->message.key) == nullptr) {
+    loads = &loads_state_;
+  }
+  if (loads == nullptr) return true;
+  item->phase = Item::Phase::loading;
+  loads->push_back(item);
+  if (!loads_scheduled_) {
+    loads_scheduled_ = true;
+    lane_.post(guarded([this] { flush_loads(); }));
+  }
+  return false;
+}
+
+template <class Answer, class Take>
+auto Shard::loaded(std::vector<ItemPtr> items, Take take) {
+  return guarded([this, items = std::move(items), take](Result<Answer> answer) {
+    if (!answer) {
+      // The store is away: that is no failure of the messages.
+      for (const ItemPtr& item : items) again(item, kLoadAgain);
+      return;
+    }
+    take(items, *answer);
+    for (const ItemPtr& item : items) {
+      if (item->phase == Item::Phase::loading) item->phase = Item::Phase::queued;
+      ready_.push_back(item->box);
+    }
+    drain_ready();
+  });
+}
+
+void Shard::flush_loads() {
+  loads_scheduled_ = false;
+  if (std::vector<ItemPtr> items = std::exchange(loads_payload_, {}); !items.empty()) {
+    std::vector<std::int64_t> ids;
+    for (const ItemPtr& item : items) ids.push_back(item->pending_id);
+    using Rows = std::vector<ports::PendingRow>;
+    env_.store.load_pending(
+        ref_, std::move(ids), lane_,
+        loaded<Rows>(std::move(items), [](const std::vector<ItemPtr>& waiting, Rows& rows) {
+          for (ports::PendingRow& row : rows) {
+            const auto item = std::find_if(waiting.begin(), waiting.end(), [&](const ItemPtr& it) {
+              return it->pending_id == row.id;
+            });
+            if (item == waiting.end()) continue;
+            (*item)->message.payload = std::move(row.message.payload);
+            (*item)->message.headers = std::move(row.message.headers);
+            (*item)->payload_loaded = true;
+          }
+        }));
+  }
+  if (std::vector<ItemPtr> items = std::exchange(loads_once_, {}); !items.empty()) {
+    std::vector<std::string> ids;
+    for (const ItemPtr& item : items) ids.push_back(item->once_id);
+    using Seen = std::vector<bool>;
+    env_.store.once_seen(
+        ref_, std::move(ids), env_.clock.now(), lane_,
+        loaded<Seen>(std::move(items), [this](const std::vector<ItemPtr>& waiting, Seen& seen) {
+          for (std::size_t i = 0; i < waiting.size(); ++i) {
+            waiting[i]->once_checked = true;
+            if (!seen[i]) continue;
+            ++counts_.once_dropped;
+            waiting[i]->once_id.clear();  // its row is there already
+            finish(waiting[i], {});
+          }
+        }));
+  }
+  if (std::vector<ItemPtr> items = std::exchange(loads_state_, {}); !items.empty()) {
+    std::vector<std::string> keys;
+    for (const ItemPtr& item : items) keys.push_back(*item->message.key);
+    using Rows = std::vector<ports::StateRow>;
+    env_.store.load_states(
+        ref_, std::move(keys), lane_,
+        loaded<Rows>(std::move(items), [this](const std::vector<ItemPtr>& waiting, Rows& rows) {
+          for (std::size_t i = 0; i < waiting.size(); ++i) {
+            view_.loaded(*waiting[i]->message.key, std::move(rows[i]));
+          }
+        }));
+  }
+}
+
+void Shard::run(const ItemPtr& item) {
+  ports::StateRow state;
+  if (item->message.key) {
+    if (const ports::StateRow* known = view_.find(*item->message.key)) state = *known;
+    if (!state.bytes && state.quiet_until && *state.quiet_until > env_.clock.now()) {
+      ++counts_.quiet_dropped;
+      finish(item, {});
+      return;
+    }
+  }
+  start_task(item, std::move(state));
+}
+
+void Shard::start_task(const ItemPtr& item, ports::StateRow state) {
+  const Message& message = item->message;
+  ports::Call call;
+  call.kind = ports::Call::Kind::message;
+  call.message = message;
+  call.shard = ref_.number;
+  call.state = std::move(state);
+  call.last_attempt = message.attempt >= rule_of(message).attempts;
+  const std::string* correlation = find_header(message.headers, header::kCorrelation);
+  call.correlation_id = correlation != nullptr ? *correlation : message.id;
+  call.now = message.time;
+  call.wall_clock = env_.clock.now();
+  call.chance_seed = env_.identity.secret + ref_.plugin + "/" + message.id;
+
+  item->phase = Item::Phase::running;
+  item->engine = code_.engine();
+  ++item->run_no;
+  running_.insert(item);
+  code_.started(item->engine.get(), item->alone);
+  ports::Engine::Started started = item->engine->start(std::move(call));
+  item->task = std::move(started.task);
+  on_step(item, std::move(started.step));
+}
+
+void Shard::on_step(const ItemPtr& item, ports::Step step) {
+  const std::shared_ptr<ports::Engine> engine = item->engine;
+  if (step.finished()) {
+    HOST_CHECK(step.outcome.has_value(), "a message's task ended without an outcome");
+    end_task(item);
+    on_outcome(item, std::move(*step.outcome));
+  } else {
+    for (ports::Effect& effect : step.effects) begin_effect(item, std::move(effect));
+  }
+  if (Result<void> checked = code_.check(engine.get()); !checked) {
+    halt(checked.error());
+    return;
+  }
+  if (step.finished()) {
+    pump_waiting();
+    pump(item->box);
+    check_stopped();
+  }
+}
+
+void Shard::end_task(const ItemPtr& item) {
+  running_.erase(item);
+  item->task.reset();
+  if (item->engine) code_.ended(item->engine.get(), item->alone);
+  item->engine_revision = item->engine ? item->engine->manifest().revision : std::string();
+  item->engine.reset();
+}
+
+void Shard::begin_effect(const ItemPtr& item, ports::Effect effect) {
+  auto resume = guarded([this, weak = std::weak_ptr<Item>(item), run_no = item->run_no,
+                         id = effect.id](ports::EffectAnswer answer) {
+    const ItemPtr waiting = weak.lock();
+    if (!waiting || !waiting->task || waiting->run_no != run_no) return;
+    on_step(waiting, waiting->task->resume(id, std::move(answer)));
+  });
+  if (auto* query = std::get_if<ports::QueryEffect>(&effect.what)) {
+    auto go = [this, statement = std::move(*query), resume = std::move(resume)]() mutable {
+      Effects::query(env_, ref_.plugin, std::move(statement), lane_, std::move(resume));
+    };
+    if (sql_uncommitted_.empty()) {
+      go();
+    } else {
+      // It sees what earlier messages wrote, so those must be committed: the prefix goes on below.
+      queries_.emplace_back(sql_seq_, std::move(go));
+      item->park_now = true;
+      schedule_commit();
+    }
+  } else if (auto* read = std::get_if<ports::ReadEffect>(&effect.what)) {
+    Effects::read(env_, ref_.plugin, std::move(*read), lane_, std::move(resume));
+  } else if (auto* list = std::get_if<ports::ListEffect>(&effect.what)) {
+    Effects::list(env_, ref_.plugin, std::move(*list), lane_, std::move(resume));
+  } else if (std::holds_alternative<ports::YieldEffect>(effect.what)) {
+    lane_.post([resume = std::move(resume)]() mutable { resume(std::monostate{}); });
+  } else {
+    lane_.post([resume = std::move(resume)]() mutable {
+      resume(make_error(Error::Code::unsupported, "ctx:ask is for HTTP handlers",
+                        "emit a message, and let its handler emit the answer"));
+    });
+  }
+}
+
+void Shard::release_queries() {
+  const std::int64_t uncommitted =
+      sql_uncommitted_.empty() ? std::numeric_limits<std::int64_t>::max() : *sql_uncommitted_.begin();
+  std::vector<UniqueFunction<void()>> ready;
+  std::erase_if(queries_, [&](auto& entry) {
+    if (entry.first >= uncommitted) return false;
+    ready.push_back(std::move(entry.second));
+    return true;
+  });
+  for (auto& go : ready) go();
+}
+
+RetryRule Shard::rule_of(const Message& message) const {
+  const Manifest& manifest = code_.manifest();
+  const auto named = [&](const auto& entry) { return entry.name == message.topic; };
+  switch (message.kind) {
+    case Message::Kind::record:
+      if (const auto* found = manifest.find_subscription(message.topic)) return found->retry;
+      break;
+    case Message::Kind::timer: {
+      const auto found = std::find_if(manifest.timers.begin(), manifest.timers.end(), named);
+      if (found != manifest.timers.end()) return found->retry;
+      break;
+    }
+    case Message::Kind::every: {
+      const auto found = std::find_if(manifest.every.begin(), manifest.every.end(), named);
+      if (found != manifest.every.end()) return found->retry;
+      break;
+    }
+  }
+  return {};
+}
+
+void Shard::on_outcome(const ItemPtr& item, Outcome outcome) {
+  item->alone = item->alone && outcome.kind == Outcome::Kind::again;
+  switch (outcome.kind) {
+    case Outcome::Kind::done:
+      ++counts_.handled;
+      finish(item, std::move(outcome.unit));
+      break;
+    case Outcome::Kind::dead:
+      finish_dead(item, outcome.error.code == Error::Code::invalid ? "invalid" : "dead",
+                  std::move(outcome.error));
+      break;
+    case Outcome::Kind::retry:
+    case Outcome::Kind::failed:
+      failed(item, std::move(outcome));
+      break;
+    case Outcome::Kind::again:
+      again(item, kRunAgain);
+      break;
+  }
+}
+
+void Shard::finish(const ItemPtr& item, UnitOfWork unit) {
+  Mailbox& box = boxes_[item->box];
+  HOST_CHECK(!box.queue.empty() && box.queue.front() == item, "a message finished out of turn");
+  if (unit.state) {
+    const std::string& key = *item->message.key;
+    const ports::StateRow* before = view_.find(key);
+    item->finished.state_before = before != nullptr ? *before : ports::StateRow{};
+    view_.executed(key, {.bytes = unit.state->bytes,
+                         .version = code_.manifest().state_version,
+                         .quiet_until = unit.state->quiet_until});
+    if (!unit.state->bytes) cancel_in_mailbox(item, nullptr);
+  }
+  for (const TimerChange& change : unit.timers) {
+    if (const auto* cancel = std::get_if<TimerCancel>(&change)) {
+      cancel_in_mailbox(item, &cancel->id_or_name);
+    }
+  }
+  if (!unit.sql.empty()) {
+    item->finished.sql_seq = ++sql_seq_;
+    sql_uncommitted_.insert(sql_seq_);
+  }
+  for (const Emit& emit : unit.emits) finished_bytes_ += emit.payload.size();
+  ++finished_count_;
+  item->finished.unit = std::move(unit);
+  item->finished.revision = item->engine_revision;
+  item->phase = Item::Phase::finished;
+  box.queue.pop_front();
+  box.finished.push_back(item);
+  if (item->passed || item->parking) loose_.push_back(item);
+  schedule_commit();
+  ready_.push_back(item->box);
+}
+
+void Shard::cancel_in_mailbox(const ItemPtr& by, const std::string* id_or_name) {
+  Mailbox& box = boxes_[by->box];
+  std::erase_if(box.queue, [&](const ItemPtr& item) {
+    // One that failed before has become a pending message: cancelling the timer is too late.
+    if (item == by || item->from != Item::From::timer || item->row_dirty) return false;
+    const Message& timer = item->message;
+    if (id_or_name != nullptr && timer.id != *id_or_name && timer.topic != *id_or_name) return false;
+    by->finished.cancelled.push_back(
+        {timer.id, timer.topic, *timer.key, timer.time, timer.payload});
+    return true;
+  });
+}
+
+ports::DeadLetter Shard::dead_letter(const Message& message, const char* reason,
+                                     Error error) const {
+  ports::DeadLetter letter;
+  letter.id = message.id;
+  letter.plugin = ref_.plugin;
+  letter.shard = ref_.number;
+  letter.message = message;
+  letter.reason = reason;
+  letter.error = std::move(error);
+  letter.revision = code_.manifest().revision;
+  letter.at = env_.clock.now();
+  return letter;
+}
+
+void Shard::finish_dead(const ItemPtr& item, const char* reason, Error error) {
+  ++counts_.dead;
+  env_.logger.log(ports::LogLevel::error, "message went to the dead letters",
+                  {{"plugin", ref_.plugin},
+                   {"topic", item->message.topic},
+                   {"key", item->message.key.value_or("")},
+                   {"id", item->message.id},
+                   {"reason", reason},
+                   {"error", error.to_string()},
+                   {"attempts", std::to_string(item->message.attempt)},
+                   {"revision", code_.manifest().revision}});
+  item->finished.dead = dead_letter(item->message, reason, std::move(error));
+  finish(item, {});
+}
+
+void Shard::refused_by_log(const ports::OutgoingRow& row, const Error& error) {
+  Message message;
+  message.id = ref_.to_string() + "/" + std::to_string(row.epoch) + "-" + std::to_string(row.seq);
+  message.topic = row.record.topic;
+  message.key = row.record.key;
+  message.payload = row.record.payload;
+  message.headers = row.record.headers;
+  ++counts_.dead;
+  refused_.push_back(dead_letter(message, "refused", error));
+  schedule_commit();
+}
+
+void Shard::failed(const ItemPtr& item, Outcome outcome) {
+  const RetryRule rule = rule_of(item->message);
+  const bool raised = outcome.kind == Outcome::Kind::failed;
+  if (raised) ++counts_.raised;
+  const bool last = item->message.attempt >= rule.attempts;
+  if (last && rule.last == RetryRule::Last::dead) {
+    finish_dead(item, raised ? "failed" : "dead", std::move(outcome.error));
+    return;
+  }
+  ++counts_.retried;
+  env_.logger.log(ports::LogLevel::warn, raised ? "handler raised" : "handler asked to be run again",
+                  {{"plugin", ref_.plugin},
+                   {"topic", item->message.topic},
+                   {"key", item->message.key.value_or("")},
+                   {"id", item->message.id},
+                   {"error", outcome.error.to_string()},
+                   {"attempt", std::to_string(item->message.attempt)},
+                   {"revision", code_.manifest().revision}});
+  item->last_error = outcome.error.to_string();
+  if (last) {
+    item->stopped = true;
+  } else {
+    ++item->message.attempt;
+    const Duration pause =
+        outcome.delay ? *outcome.delay : rule.delay(item->message.attempt, env_.chance.fraction());
+    item->due = env_.clock.now() + pause;
+  }
+  item->phase = Item::Phase::queued;
+  item->row_dirty = true;
+  if (item->passed) dirty_.insert(item);
+  schedule_commit();
+  ready_.push_back(item->box);
+}
+
+void Shard::again(const ItemPtr& item, Duration delay) {
+  item->phase = Item::Phase::queued;
+  wake_at(env_.clock.now() + delay, item->box);
+}
+
+void Shard::drop_tasks(const ports::Engine* engine, bool alone) {
+  for (const ItemPtr& item : std::set<ItemPtr>(running_)) {
+    if (item->engine.get() != engine) continue;
+    end_task(item);
+    item->alone = alone;
+    again(item, kRunAgain);
+  }
+}
+
+void Shard::wake_at(Time due, std::string box) {
+  wakes_.emplace(due, std::move(box));
+  if (next_wake_ && *next_wake_ <= due) return;
+  next_wake_ = due;
+  const Duration delay = std::max(due - env_.clock.now(), Duration::zero());
+  lane_.post_after(delay, guarded([this, due] {
+                     if (next_wake_ == due) on_wake();
+                   }));
+}
+
+void Shard::on_wake() {
+  next_wake_.reset();
+  const Time now = env_.clock.now();
+  bool timers = false;
+  std::set<std::string> boxes;
+  while (!wakes_.empty() && wakes_.begin()->first <= now) {
+    auto first = wakes_.extract(wakes_.begin());
+    if (first.value().second.empty()) timers = true;
+    boxes.insert(std::move(first.value().second));
+  }
+  if (timers && status_ == Status::running) {
+    take_due_timers();
+    schedule_every();
+  }
+  for (const std::string& box : boxes) ready_.push_back(box);
+  drain_ready();
+  if (!next_wake_ && !wakes_.empty()) {
+    const auto [due, box] = *wakes_.begin();
+    wake_at(due, box);
+  }
+}
+
+}  // namespace host::runtime

@@ -1,0 +1,311 @@
+// How messages come into a shard: from the log, from pending rows, from timers and from `every`.
+#include <algorithm>
+
+#include "host/core/partition.h"
+#include "host/runtime/shard.h"
+
+namespace host::runtime {
+namespace {
+
+constexpr Duration kFetchAgain = std::chrono::milliseconds(500);
+
+/// A mailbox of one message: keys contain no NUL.
+std::string private_box(std::size_t number) {
+  return std::string(1, '\0') + std::to_string(number);
+}
+
+}  // namespace
+
+void Shard::resolve_start(const std::string& topic, bool from_now) {
+  if (const auto known = offsets_.find(topic); known != offsets_.end()) {
+    open_input(topic, known->second, true);
+    return;
+  }
+  // Resolved to a number once, and written with the next commit: a restart must not see another.
+  env_.log.range(topic, ref_.number, lane_,
+                 guarded([this, topic, from_now](Result<ports::Log::Range> range) {
+                   if (range) {
+                     open_input(topic, from_now ? range->end : range->start, false);
+                     return;
+                   }
+                   why_ = range.error().to_string();
+                   lane_.post_after(kFetchAgain, guarded([this, topic, from_now] {
+                                      why_.clear();
+                                      resolve_start(topic, from_now);
+                                    }));
+                 }));
+}
+
+void Shard::open_input(const std::string& topic, Offset from, bool committed) {
+  auto input = std::make_unique<TopicInput>();
+  input->topic = topic;
+  input->read_to = from;
+  if (committed) input->committed = from;
+  const auto [entry, fresh] = inputs_.try_emplace(topic, std::move(input));
+  if (!committed) schedule_commit();
+  if (fresh) fetch(*entry->second);
+}
+
+bool Shard::has_room(const TopicInput& input) const {
+  return status_ == Status::running && !input.stopped &&
+         input.queue.size() < env_.limits.input_messages && input.bytes < env_.limits.input_bytes;
+}
+
+void Shard::fetch(TopicInput& input) {
+  if (input.fetch || !has_room(input)) return;
+  input.fetch = env_.log.fetch(input.topic, ref_.number, input.read_to, env_.limits.fetch_bytes,
+                               lane_, guarded([this, &input](Result<ports::Fetched> result) {
+                                 fetched(input, std::move(result));
+                               }));
+}
+
+void Shard::fetched(TopicInput& input, Result<ports::Fetched> result) {
+  input.fetch.reset();
+  if (status_ != Status::running) return;
+  if (result) {
+    for (Record& record : result->records) take_record(input, std::move(record));
+    input.read_to = std::max(input.read_to, result->next);
+    schedule_commit();
+    fetch(input);
+    return;
+  }
+  if (result.error().code != Error::Code::exhausted) {
+    lane_.post_after(kFetchAgain, guarded([this, &input] { fetch(input); }));
+    return;
+  }
+  env_.metrics.add("host_log_gaps_total", 1, {{"plugin", ref_.plugin}, {"topic", input.topic}});
+  env_.logger.log(ports::LogLevel::error, "messages were lost by retention before they were read",
+                  {{"shard", ref_.to_string()},
+                   {"topic", input.topic},
+                   {"offset", std::to_string(input.read_to)},
+                   {"why", result.error().to_string()}});
+  if (!env_.skip_gaps) {
+    input.stopped = true;
+    why_ = "gap in " + input.topic + ": " + result.error().message +
+           "; restart with --on-gap skip to go on behind it";
+    return;
+  }
+  env_.log.range(input.topic, ref_.number, lane_,
+                 guarded([this, &input](Result<ports::Log::Range> range) {
+                   if (range) input.read_to = std::max(input.read_to, range->start);
+                   lane_.post_after(kFetchAgain, guarded([this, &input] { fetch(input); }));
+                 }));
+}
+
+void Shard::take_record(TopicInput& input, Record record) {
+  if (record.offset < input.read_to) return;  // old: a client repeated it
+  input.read_to = record.offset + 1;
+
+  auto item = std::make_shared<Item>();
+  item->input = &input;
+  item->offset = record.offset;
+  item->passed = false;
+  item->taken = env_.clock.now();
+  if (!env_.log.shares_store()) item->origin = parse_origin(record.headers);
+  if (seen_before(*item)) {
+    ++counts_.duplicates;
+    return;
+  }
+
+  Message& message = item->message;
+  const std::string* id = find_header(record.headers, header::kId);
+  message.id = id != nullptr ? *id
+                             : record.topic + "/" + std::to_string(record.partition) + "/" +
+                                   std::to_string(record.offset);
+  message.topic = record.topic.substr(env_.topic_prefix.size());
+  message.time = record.time;
+  const bool through_inbox = message.topic == code_.manifest().inbox();
+  if (through_inbox) {
+    if (const std::string* topic = find_header(record.headers, header::kTopic)) {
+      message.topic = *topic;
+    }
+    if (const std::string* time = find_header(record.headers, header::kTime)) {
+      if (Result<Time> original = parse_time(*time)) message.time = *original;
+    }
+  }
+  message.key = std::move(record.key);
+  message.payload = std::move(record.payload);
+  message.headers = std::move(record.headers);
+  item->message_bytes = message.payload.size();
+  input.bytes += item->message_bytes;
+  input.queue.push_back(item);
+
+  const Manifest::Subscription* subscription = code_.manifest().find_subscription(message.topic);
+  if (subscription == nullptr) {
+    refuse(item, "invalid",
+           make_error(Error::Code::invalid, "the plugin does not handle topic " + message.topic));
+    return;
+  }
+  if (!subscription->key_field.empty() || subscription->once) {
+    Result<ports::Engine::Inspected> inspected =
+        code_.engine()->inspect(*subscription, message.payload);
+    if (!inspected) {
+      refuse(item, "invalid", inspected.error());
+      return;
+    }
+    if (!subscription->key_field.empty()) message.key = std::move(inspected->key);
+    if (inspected->once) {
+      item->once_id = message.topic + std::string(1, '\0') + *inspected->once;
+      item->once_until = item->taken + subscription->once->within;
+    }
+  }
+  if (message.key) {
+    if (const std::string_view problem = key_problem(*message.key); !problem.empty()) {
+      refuse(item, "bad_key", make_error(Error::Code::invalid, std::string(problem)));
+      return;
+    }
+    if (!through_inbox && partition_of(*message.key, env_.identity.partitions) != ref_.number) {
+      forward_to_inbox(item);
+      return;
+    }
+  }
+  if (!item->once_id.empty() && !once_taken_.insert(item->once_id).second) {
+    ++counts_.once_dropped;
+    item->once_id.clear();
+    item->box = private_box(++private_boxes_);
+    boxes_[item->box].queue.push_back(item);
+    finish(item, {});
+    return;
+  }
+  enqueue(std::move(item));
+}
+
+bool Shard::seen_before(const Item& item) {
+  if (!item.origin) return false;
+  StreamPosition& mark = marks_[{item.input->topic, item.origin->stream}];
+  if (item.origin->position <= mark) return true;
+  mark = item.origin->position;
+  return false;
+}
+
+void Shard::forward_to_inbox(const ItemPtr& item) {
+  Emit emit;
+  emit.topic = code_.manifest().inbox();
+  emit.key = item->message.key;
+  emit.payload = item->message.payload;
+  emit.headers = item->message.headers;
+  set_header(emit.headers, header::kId, item->message.id);
+  set_header(emit.headers, header::kTopic, item->message.topic);
+  set_header(emit.headers, header::kTime, format_time(item->message.time));
+  item->forwarded = true;
+  item->box = private_box(++private_boxes_);
+  boxes_[item->box].queue.push_back(item);
+  UnitOfWork unit;
+  unit.emits.push_back(std::move(emit));
+  finish(item, std::move(unit));
+}
+
+void Shard::refuse(const ItemPtr& item, const char* reason, Error error) {
+  item->box = private_box(++private_boxes_);
+  boxes_[item->box].queue.push_back(item);
+  finish_dead(item, reason, std::move(error));
+}
+
+void Shard::take_pending(ports::PendingRow row) {
+  auto item = std::make_shared<Item>();
+  item->from = Item::From::pending;
+  item->pending_id = row.id;
+  item->payload_loaded = false;
+  item->due = row.due;
+  item->stopped = row.stopped;
+  item->last_error = std::move(row.last_error);
+  item->message = std::move(row.message);
+  item->taken = env_.clock.now();
+  item->once_checked = true;
+  item->box = item->message.key ? *item->message.key : private_box(++private_boxes_);
+  next_pending_ = std::max(next_pending_, row.id + 1);
+  pending_[row.id] = item;
+  ++boxes_[item->box].pending;
+  enqueue(std::move(item));
+}
+
+void Shard::load_timer_page() {
+  const auto [after, id] = timers_.horizon();
+  const std::size_t limit = env_.limits.timers_in_memory;
+  timers_.begin_page();
+  env_.store.load_timers(ref_, after, id, limit, lane_,
+                         guarded([this, limit](Result<std::vector<ports::TimerRow>> page) {
+                           if (!page) {
+                             reclaim(page.error());
+                             return;
+                           }
+                           timers_.add_page(std::move(*page), limit);
+                           schedule_timers();
+                         }));
+}
+
+void Shard::schedule_timers() {
+  if (timers_.needs_page()) load_timer_page();
+  if (const std::optional<Time> due = timers_.first_due()) wake_at(*due, "");
+}
+
+void Shard::take_due_timers() {
+  for (ports::TimerRow& timer : timers_.take_due(env_.clock.now())) {
+    const Mailbox& box = boxes_[timer.key];
+    // A handler may have cancelled it already and wait for its commit, which removes the row.
+    const bool cancelled = std::any_of(
+        box.finished.begin(), box.finished.end(),
+        [&](const ItemPtr& done) { return cancels(done->finished.unit, timer); });
+    if (cancelled) continue;
+    auto item = std::make_shared<Item>();
+    item->from = Item::From::timer;
+    item->taken = env_.clock.now();
+    item->box = timer.key;
+    item->message = {.kind = Message::Kind::timer,
+                     .id = std::move(timer.id),
+                     .topic = std::move(timer.name),
+                     .key = std::move(timer.key),
+                     .payload = std::move(timer.payload),
+                     .headers = {},
+                     .time = timer.due};
+    enqueue(std::move(item));
+  }
+  schedule_timers();
+}
+
+bool Shard::cancels(const UnitOfWork& unit, const ports::TimerRow& timer) {
+  if (unit.state && !unit.state->bytes) return true;  // forgotten, with all timers
+  return std::any_of(unit.timers.begin(), unit.timers.end(), [&](const TimerChange& change) {
+    const auto* cancel = std::get_if<TimerCancel>(&change);
+    return cancel != nullptr && (cancel->id_or_name == timer.id || cancel->id_or_name == timer.name);
+  });
+}
+
+void Shard::schedule_every() {
+  for (const Manifest::Every& every : code_.manifest().every) {
+    if (!every.per_shard && ref_.number != 0) continue;
+    if (every_running_.contains(every.name)) continue;
+    auto [next, fresh] = every_next_.try_emplace(every.name, env_.clock.now() + every.period);
+    if (fresh) {
+      every_dirty_.insert(every.name);
+      schedule_commit();
+    }
+    if (next->second <= env_.clock.now()) {
+      take_every(every, next->second);
+    } else {
+      wake_at(next->second, "");
+    }
+  }
+}
+
+void Shard::take_every(const Manifest::Every& every, Time due) {
+  every_running_.insert(every.name);
+  auto item = std::make_shared<Item>();
+  item->from = Item::From::every;
+  item->taken = env_.clock.now();
+  item->box = private_box(++private_boxes_);
+  // What was missed runs once: the next run is the first one that still lies ahead.
+  const auto missed = (item->taken - due) / every.period;
+  item->every_next = due + every.period * (missed + 1);
+  item->message = {.kind = Message::Kind::every,
+                   .id = ref_.to_string() + "/every/" + every.name + "/" +
+                         std::to_string(to_micros(due)),
+                   .topic = every.name,
+                   .key = std::nullopt,
+                   .payload = {},
+                   .headers = {},
+                   .time = due};
+  enqueue(std::move(item));
+}
+
+}  // namespace host::runtime

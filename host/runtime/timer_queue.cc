@@ -1,0 +1,106 @@
+#include "host/runtime/timer_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace host::runtime {
+
+void TimerQueue::begin_page() { loading_ = true; }
+
+void TimerQueue::add_page(std::vector<ports::TimerRow> page, std::size_t limit) {
+  if (page.size() < limit) {
+    horizon_.reset();
+  } else {
+    horizon_ = Place{page.back().due, page.back().id};
+  }
+  for (ports::TimerRow& timer : page) {
+    const Place place{timer.due, timer.id};
+    std::string key = timer.key;
+    if (by_due_.try_emplace(place, std::move(timer)).second) by_key_[key].push_back(place);
+  }
+  loading_ = false;
+  for (Change& change : std::exchange(meanwhile_, {})) {
+    if (change.added) {
+      add(std::move(*change.added));
+    } else if (change.id_or_name) {
+      cancel(change.key, *change.id_or_name);
+    } else {
+      cancel_all(change.key);
+    }
+  }
+}
+
+void TimerQueue::add(ports::TimerRow timer) {
+  if (loading_) meanwhile_.push_back({.added = timer, .key = {}, .id_or_name = {}});
+  const Place place{timer.due, timer.id};
+  if (horizon_ && place > *horizon_) return;
+  std::string key = timer.key;
+  if (by_due_.try_emplace(place, std::move(timer)).second) by_key_[key].push_back(place);
+  cut();
+}
+
+void TimerQueue::cut() {
+  // Twice the page, so that a burst of near timers does not make the last ones come and go.
+  if (by_due_.size() <= 2 * most_) return;
+  while (by_due_.size() > most_) {
+    const auto last = std::prev(by_due_.end());
+    auto& places = by_key_[last->second.key];
+    places.erase(std::find(places.begin(), places.end(), last->first));
+    if (places.empty()) by_key_.erase(last->second.key);
+    by_due_.erase(last);
+  }
+  horizon_ = by_due_.rbegin()->first;
+}
+
+void TimerQueue::erase_if(const std::string& key,
+                          const std::function<bool(const ports::TimerRow&)>& match) {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return;
+  std::erase_if(found->second, [&](const Place& place) {
+    const auto timer = by_due_.find(place);
+    if (!match(timer->second)) return false;
+    by_due_.erase(timer);
+    return true;
+  });
+  if (found->second.empty()) by_key_.erase(found);
+}
+
+void TimerQueue::cancel(const std::string& key, const std::string& id_or_name) {
+  if (loading_) meanwhile_.push_back({.added = {}, .key = key, .id_or_name = id_or_name});
+  erase_if(key, [&](const ports::TimerRow& timer) {
+    return timer.id == id_or_name || timer.name == id_or_name;
+  });
+}
+
+void TimerQueue::cancel_all(const std::string& key) {
+  if (loading_) meanwhile_.push_back({.added = {}, .key = key, .id_or_name = {}});
+  erase_if(key, [](const ports::TimerRow&) { return true; });
+}
+
+std::vector<ports::TimerRow> TimerQueue::take_due(Time now) {
+  std::vector<ports::TimerRow> due;
+  while (!by_due_.empty() && by_due_.begin()->first.first <= now) {
+    const auto first = by_due_.begin();
+    auto& places = by_key_[first->second.key];
+    places.erase(std::find(places.begin(), places.end(), first->first));
+    if (places.empty()) by_key_.erase(first->second.key);
+    due.push_back(std::move(first->second));
+    by_due_.erase(first);
+  }
+  return due;
+}
+
+std::optional<Time> TimerQueue::first_due() const {
+  if (by_due_.empty()) return std::nullopt;
+  return by_due_.begin()->first.first;
+}
+
+void TimerQueue::clear() {
+  by_due_.clear();
+  by_key_.clear();
+  horizon_ = Place{};
+  loading_ = false;
+  meanwhile_.clear();
+}
+
+}  // namespace host::runtime
