@@ -1,0 +1,96 @@
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host/ports/logger.h"
+#include "host/script/lua_state.h"
+#include "host/script/sandbox.h"
+#include "host/script/watchdog.h"
+
+namespace host::test {
+
+/// Keeps what is logged.
+class LogKeeper : public ports::Logger {
+ public:
+  struct Line {
+    ports::LogLevel level;
+    std::string text;
+    ports::LogFields fields;
+  };
+
+  bool enabled(ports::LogLevel) const override { return true; }
+  void log(ports::LogLevel level, std::string_view text, const ports::LogFields& fields) override {
+    const std::lock_guard lock(mutex_);
+    lines_.push_back({level, std::string(text), fields});
+  }
+  std::vector<Line> lines() const {
+    const std::lock_guard lock(mutex_);
+    return lines_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<Line> lines_;
+};
+
+/// One watchdog for all tests of the binary, with a short budget: a process has only one.
+inline constexpr Duration kTestBudget = std::chrono::milliseconds(60);
+inline script::Watchdog& watchdog() {
+  static LogKeeper log;
+  static script::Watchdog dog({.turn = kTestBudget}, log);
+  return dog;
+}
+
+/// A sandbox that runs texts. What a text returns or raises comes back as text.
+class Sandbox {
+ public:
+  explicit Sandbox(std::size_t memory_cap = 32u << 20, bool jit = true) {
+    watchdog();
+    auto made = script::LuaState::make({.memory_cap = memory_cap, .jit = jit});
+    REQUIRE(made.ok());
+    state_ = std::move(*made);
+    REQUIRE(script::open_sandbox(*state_).ok());
+    state_->on_print = [this](lua_State*, std::string_view line) { printed_.emplace_back(line); };
+  }
+
+  Result<std::string> run(const std::string& text, const std::string& file = "test.lua") {
+    std::string answer;
+    const script::Turn turn(*state_, "test", "test");
+    auto ran = state_->protect([&](lua_State* L) {
+      const std::string chunk = "@" + file;
+      if (luaL_loadbuffer(L, text.data(), text.size(), chunk.c_str()) != 0) lua_error(L);
+      lua_call(L, 0, 1);
+      script::push_text_of(L, -1);
+      answer = lua_tostring(L, -1);
+    });
+    if (!ran) return ran.error();
+    return answer;
+  }
+  /// The result; the test fails when the text raises.
+  std::string result(const std::string& text) {
+    auto answer = run(text);
+    INFO(text);
+    if (!answer) FAIL(answer.error().to_string());
+    return *answer;
+  }
+  /// What the text raises, with place; the test fails when it does not.
+  std::string error(const std::string& text) {
+    auto answer = run(text);
+    INFO(text);
+    if (answer) FAIL("no error, but " + *answer);
+    return answer.error().to_string();
+  }
+
+  script::LuaState& state() { return *state_; }
+  const std::vector<std::string>& printed() const { return printed_; }
+
+ private:
+  std::unique_ptr<script::LuaState> state_;
+  std::vector<std::string> printed_;
+};
+
+}  // namespace host::test
