@@ -1,0 +1,218 @@
+"""One host process that is started, killed and started again on the same data folder."""
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+START_SECONDS = 60
+STOP_SECONDS = 20
+REQUEST_SECONDS = 40
+
+
+class Broken(Exception):
+    """The host did something that no kill explains: a violation that ends the scenario."""
+
+
+class Refused(Exception):
+    """Nobody listens: the request was certainly not made."""
+
+
+class Lost(Exception):
+    """The request may have been made; its answer did not come."""
+
+
+def free_ports(count):
+    """Distinct ports of 127.0.0.1 that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+class Client:
+    """One connection, used by one thread; it is opened again when the host came back."""
+
+    def __init__(self, port):
+        self.port = port
+        self.connection = None
+
+    def close(self):
+        if self.connection:
+            self.connection.close()
+        self.connection = None
+
+    def request(self, method, path, body=None):
+        """(status, decoded JSON or text); raises Refused or Lost."""
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.port,
+                                                         timeout=REQUEST_SECONDS)
+            try:
+                self.connection.connect()
+            except OSError as error:
+                self.close()
+                raise Refused(str(error)) from error
+        try:
+            data = None if body is None else json.dumps(body)
+            headers = {} if body is None else {"Content-Type": "application/json"}
+            self.connection.request(method, path, data, headers)
+            response = self.connection.getresponse()
+            text = response.read().decode("utf-8")
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Lost(str(error)) from error
+        if response.will_close:
+            self.close()
+        try:
+            return response.status, json.loads(text)
+        except ValueError:
+            return response.status, text
+
+
+class Host:
+    """Starts `binary arguments` on fixed ports; kills it; says when it serves. One thread starts
+    and kills, any thread may wait for `serving`."""
+
+    def __init__(self, binary, arguments, folder, root, lanes=None):
+        self.folder = folder
+        self.root = root
+        self.port, self.admin_port = free_ports(2)
+        self.command = [str(binary), *arguments, "--data", str(folder / "data"),
+                        "--listen", f"127.0.0.1:{self.port}",
+                        "--admin", f"127.0.0.1:{self.admin_port}"]
+        if lanes:
+            self.command += ["--lanes", str(lanes)]
+        self.process = None
+        self.kills = 0
+        self.stops = 0
+        self.slowest_start = 0.0
+        self.serving = threading.Event()
+
+    def spawn(self):
+        with open(self.folder / "host.log", "ab") as log:
+            self.process = subprocess.Popen(self.command, cwd=self.root, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
+
+    def start(self):
+        """Starts it and waits until it is ready."""
+        began = time.monotonic()
+        self.spawn()
+        client = Client(self.port)
+        while not self.is_ready(client):
+            if self.process.poll() is not None:
+                raise Broken(f"the host ended by itself with {self.process.returncode}")
+            if time.monotonic() - began > START_SECONDS:
+                raise Broken(f"the host is not ready after {START_SECONDS} s")
+            time.sleep(0.02)
+        client.close()
+        self.slowest_start = max(self.slowest_start, time.monotonic() - began)
+        self.serving.set()
+
+    @staticmethod
+    def is_ready(client):
+        try:
+            return client.request("GET", "/readyz")[0] == 200
+        except (Refused, Lost):
+            return False
+
+    def kill(self):
+        """SIGKILL, at whatever it does right now."""
+        if self.process.poll() is not None:
+            raise Broken(f"the host ended by itself with {self.process.returncode}")
+        self.serving.clear()
+        self.process.kill()
+        self.process.wait()
+        self.kills += 1
+
+    def kill_while_starting(self, seconds):
+        """Starts it and kills it before it may be ready."""
+        self.spawn()
+        time.sleep(seconds)
+        self.kill()
+
+    def stop(self):
+        """SIGTERM: it must finish or park what it does and exit with 0."""
+        self.serving.clear()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise Broken(f"SIGTERM did not end the host in {STOP_SECONDS} s") from error
+        if status != 0:
+            raise Broken(f"SIGTERM ended the host with {status}, not 0")
+        self.stops += 1
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def client(self):
+        return Client(self.port)
+
+    def get(self, path):
+        """The JSON of a GET that must succeed, on a living host."""
+        return self._get(self.port, path)
+
+    def get_admin(self, path):
+        return self._get(self.admin_port, path)
+
+    def _get(self, port, path):
+        client = Client(port)
+        try:
+            status, body = client.request("GET", path)
+        except (Refused, Lost) as error:
+            raise Broken(f"GET {path} on a host that nobody killed: {error!r}") from error
+        finally:
+            client.close()
+        if status != 200:
+            raise Broken(f"GET {path} is {status}: {body}")
+        return body
+
+    def is_quiet(self):
+        """Whether no shard has anything left to take, to repeat or to send."""
+        return all(shard[what] == 0 for shard in self.get_admin("/admin/shards")
+                   for what in ("lag", "pending", "outbox"))
+
+    def dead_letters(self):
+        return self.get_admin("/admin/dead")["items"]
+
+    def log_tail(self, lines=15):
+        text = (self.folder / "host.log").read_text("utf-8", "replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+
+def kill_at_random(host, kills, chance, between):
+    """Kills and restarts a host that serves; it serves again at the end. One kill in five comes
+    while it starts; now and then it is stopped in good order instead."""
+    while host.kills < kills:
+        time.sleep(chance.uniform(*between))
+        if chance.random() < 0.1:
+            host.stop()
+        else:
+            host.kill()
+            if host.kills < kills and chance.random() < 0.2:
+                host.kill_while_starting(chance.uniform(0, 0.3))
+        host.start()
+
+
+def wait_until_quiet(host, snapshot, deadline_seconds=90, still_seconds=3):
+    """The snapshot that stays as it is while the shards are quiet; raises Broken at the deadline."""
+    deadline = time.monotonic() + deadline_seconds
+    last, since = None, time.monotonic()
+    while time.monotonic() < deadline:
+        now = snapshot()
+        if now != last or not host.is_quiet():
+            last, since = now, time.monotonic()
+        elif time.monotonic() - since > still_seconds:
+            return now
+        time.sleep(0.3)
+    busy = [shard for shard in host.get_admin("/admin/shards")
+            if shard["lag"] or shard["pending"] or shard["outbox"]]
+    raise Broken(f"not quiet after {deadline_seconds} s; busy shards: {busy[:5]}")

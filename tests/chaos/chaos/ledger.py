@@ -1,0 +1,218 @@
+"""Transfers between accounts, from several threads, while the host is killed."""
+
+import collections
+import threading
+import time
+
+from .host import Host, Lost, Refused, kill_at_random, wait_until_quiet
+
+THREADS = 6
+PAYERS = 8  # a thread; it alone sends their transfers, one after the other, so it knows the order
+GENERATION = 4000  # transfers after which fresh accounts are used: their states stay small
+WAYS = {"plain": 6, "timer": 3, "retry": 1, "door": 3, "inbox": 3, "sql": 3, "ask": 2}
+# Through one topic, in the order in which one client sent them; the rest has its own way.
+ORDERED = {"plain": "transfers", "retry": "transfers", "door": "transfers", "sql": "transfers",
+           "ask": "transfers", "inbox": "inbox"}
+
+Transfer = collections.namedtuple("Transfer", "id number payer payee amount via group")
+
+
+class Teller(threading.Thread):
+    """Sends transfers until told to stop; remembers what was acknowledged and what may have been
+    made. Its lists are read after join()."""
+
+    def __init__(self, host, number, chance):
+        super().__init__(daemon=True)
+        self.host = host
+        self.number = number
+        self.chance = chance
+        self.client = host.client()
+        self.ended = threading.Event()
+        self.sent = 0
+        self.acknowledged = []
+        self.unknown = []
+        self.refusals = []
+
+    def run(self):
+        while not self.ended.is_set():
+            transfers = self.next_transfers()
+            self.send(transfers)
+        self.client.close()
+
+    def next_transfers(self):
+        via = self.chance.choices(list(WAYS), list(WAYS.values()))[0]
+        count = self.chance.randint(2, 5) if via == "door" else 1
+        group = self.sent if via == "door" else None
+        return [self.next_transfer(via, group) for _ in range(count)]
+
+    def next_transfer(self, via, group):
+        generation, number = self.sent // GENERATION, self.sent
+        self.sent += 1
+        payer = (self.number, self.chance.randrange(PAYERS))
+        payee = payer
+        while payee == payer:
+            payee = (self.chance.randrange(THREADS), self.chance.randrange(PAYERS))
+        name = "a{}-{}-{}".format
+        return Transfer(f"{self.number}.{number}", number, name(generation, *payer),
+                        name(generation, *payee), self.chance.randint(1, 100), via, group)
+
+    def send(self, transfers):
+        bodies = [{"id": t.id, "from": t.payer, "to": t.payee, "amount": t.amount, "via": t.via}
+                  for t in transfers]
+        path, body = "/transfers", bodies[0]
+        if len(bodies) > 1:
+            path, body = "/transfers/batch", bodies
+        while not self.ended.is_set():
+            if not self.host.serving.wait(0.1):
+                continue
+            try:
+                status, answer = self.client.request("POST", path, body)
+            except Refused:
+                time.sleep(0.02)
+                continue  # it was never made
+            except Lost:
+                self.unknown += transfers
+                return
+            if status in (201, 202):
+                self.acknowledged += transfers
+            else:
+                # 503 and 504 may come late, after the message was taken.
+                self.unknown += transfers
+                if status not in (503, 504):
+                    self.refusals.append(f"POST {path} is {status}: {answer}")
+            return
+
+
+def accounts_of(host):
+    """All accounts by name, and the table beside them."""
+    accounts, after = {}, ""
+    while after is not None:
+        page = host.get("/accounts?limit=200" + (f"&after={after}" if after else ""))
+        accounts.update((each["key"], each["state"]) for each in page["data"])
+        after = page.get("next")
+    totals, after = {}, ""
+    while after is not None:
+        page = host.get(f"/totals?after={after}")["data"]
+        totals.update((each["account"], each["balance"]) for each in page)
+        after = page[-1]["account"] if page else None
+    return accounts, totals
+
+
+def once_each(ids, transfers, side):
+    """Ids that are not booked as they must be: acknowledged ones once, the rest at most once."""
+    for transfer, must in transfers:
+        times = ids.get(transfer.id, 0)
+        if times > 1 or (must and times == 0):
+            yield f"{transfer} is booked {times} times by the {side}"
+
+
+def out_of_order(accounts, by_id):
+    for name, account in accounts.items():
+        last = {}
+        for number in account["paid"]:
+            transfer = by_id.get(number)
+            way = transfer and ORDERED.get(transfer.via)
+            if not way:
+                continue
+            if transfer.number < last.get(way, -1):
+                yield f"{name} paid {transfer.id} after number {last[way]} ({way})"
+            last[way] = transfer.number
+
+
+def overtaken(accounts, by_id):
+    """A payer sends its credits in the order in which it paid; a payee has them in that order."""
+    place = {number: index for account in accounts.values()
+             for index, number in enumerate(account["paid"])}
+    for name, account in accounts.items():
+        last = collections.defaultdict(lambda: -1)
+        for number in account["received"]:
+            payer = by_id[number].payer if number in by_id else None
+            if place.get(number, -1) < last[payer]:
+                yield f"{name} received {number} of {payer} too late"
+            last[payer] = place.get(number, -1)
+
+
+def wrong_balances(accounts, totals, by_id):
+    for name, account in accounts.items():
+        amounts = [-by_id[each].amount for each in account["paid"] if each in by_id]
+        amounts += [by_id[each].amount for each in account["received"] if each in by_id]
+        if sum(amounts) != account["balance"]:
+            yield f"{name} has {account['balance']}, its transfers make {sum(amounts)}"
+        if totals.get(name, 0) != account["tabled"]:
+            yield f"{name}: the table says {totals.get(name, 0)}, the state {account['tabled']}"
+    for name in totals.keys() - accounts.keys():
+        yield f"{name} is in the table only"
+
+
+def torn_groups(unknown, paid):
+    groups = collections.defaultdict(list)
+    for transfer in unknown:
+        if transfer.group is not None:
+            groups[transfer.id.split(".")[0], transfer.group].append(transfer)
+    for members in groups.values():
+        booked = [each.id in paid for each in members]
+        if any(booked) and not all(booked):
+            yield f"half of a request: {members}"
+
+
+def strangers(accounts, by_id):
+    for name, account in accounts.items():
+        for side, mine in (("paid", lambda t: t.payer), ("received", lambda t: t.payee)):
+            for number in account[side]:
+                if number not in by_id or mine(by_id[number]) != name:
+                    yield f"{name} {side} {number}, which is not its own"
+
+
+def check(report, host, tellers, accounts, totals):
+    acknowledged = [each for teller in tellers for each in teller.acknowledged]
+    unknown = [each for teller in tellers for each in teller.unknown]
+    by_id = {each.id: each for each in acknowledged + unknown}
+    transfers = [(each, True) for each in acknowledged] + [(each, False) for each in unknown]
+    paid = collections.Counter(n for account in accounts.values() for n in account["paid"])
+    received = collections.Counter(n for account in accounts.values() for n in account["received"])
+    ways = collections.Counter(each.via for each in acknowledged)
+
+    report.figure(f"{len(acknowledged)} transfers acknowledged, {len(unknown)} with a lost answer "
+                  f"({sum(each.id in paid for each in unknown)} of them made)")
+    report.figure(", ".join(f"{way} {count}" for way, count in sorted(ways.items())))
+    total = sum(account["balance"] for account in accounts.values())
+    report.check("the total never changes", [f"it is {total}"] if total else [])
+    report.check("every acknowledged transfer is booked once by the payer",
+                 once_each(paid, transfers, "payer"))
+    report.check("every acknowledged transfer is booked once by the payee",
+                 once_each(received, transfers, "payee"))
+    report.check("what the payer booked, the payee booked",
+                 (f"{each} {paid[each]} and {received[each]} times"
+                  for each in paid.keys() | received.keys() if paid[each] != received[each]))
+    report.check("what one request sends is made whole or not at all", torn_groups(unknown, paid))
+    report.check("no account books what is not its own", strangers(accounts, by_id))
+    report.check("every payer books in the order of the client", out_of_order(accounts, by_id))
+    report.check("every payee books in the order of the payer", overtaken(accounts, by_id))
+    report.check("balances, transfers and the table agree",
+                 wrong_balances(accounts, totals, by_id))
+    report.check("nothing is refused", (each for teller in tellers for each in teller.refusals))
+    report.check("there are no dead letters", host.dead_letters())
+
+
+def run(report, options, kills, folder, chance):
+    host = Host(options.host, ["--plugin", str(options.root / "tests/chaos/plugins/ledger.lua")],
+                folder, options.root, options.lanes)
+    tellers = [Teller(host, number, chance.spawn(number)) for number in range(THREADS)]
+    try:
+        host.start()
+        for teller in tellers:
+            teller.start()
+        kill_at_random(host, kills, chance, options.between)
+        for teller in tellers:
+            teller.ended.set()
+        for teller in tellers:
+            teller.join()
+        accounts, totals = wait_until_quiet(host, lambda: accounts_of(host))
+        check(report, host, tellers, accounts, totals)
+        host.stop()
+        report.figure(f"{host.kills} kills, {host.stops} stops in good order, slowest start "
+                      f"{host.slowest_start:.2f} s")
+    finally:
+        for teller in tellers:
+            teller.ended.set()
+        host.close()
