@@ -57,6 +57,7 @@ class Schema {
   struct Field {
     std::string name;
     SchemaPtr schema;
+    std::string key_json = {};  // "name": as it is written; filled in by make()
   };
   /// Everything that a schema says; filled by host.spec and then sealed by make().
   struct Parts {
