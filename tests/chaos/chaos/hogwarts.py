@@ -3,7 +3,7 @@
 import collections
 import threading
 
-from .host import Broken, Host, Lost, Refused, kill_at_random, wait_until_quiet
+from .host import Broken, Host, Lost, Refused, kill_at_random, wait_until, wait_until_quiet
 
 PLACES = ("greatLibrary", "gryffindorTower", "hagridsHut", "herbologyGreenHouse", "muggleWorld",
           "platform9Quarters", "quidditchPitch")
@@ -71,11 +71,13 @@ def present_in(host, universe):
 
 def wake(host):
     """Resumes what is paused; True when nothing runs any more."""
+    client = host.client()
     still = True
     for universe, status in universes_of(host).items():
         if status == "paused":
-            host.client().request("POST", f"/universes/{universe}/resume")
+            client.request("POST", f"/universes/{universe}/resume")
         still = still and status in ("resting", "stopped")
+    client.close()
     return still
 
 
@@ -157,11 +159,11 @@ def run(report, options, kills, folder, chance):
         if not headmaster.started:
             raise Broken("no universe could be started")
 
-        def snapshot():
-            return wake(host), universes_of(host)
-
-        wait_until_quiet(host, snapshot, REST_SECONDS)
-        universes = universes_of(host)
+        try:
+            wait_until("rest in all universes", lambda: wake(host), REST_SECONDS)
+        except Broken as error:
+            report.check("every universe comes to rest", [str(error)])
+        universes = wait_until_quiet(host, lambda: universes_of(host))
         present = {universe: present_in(host, universe) for universe in universes}
         check(report, host, headmaster, universes, present)
         check_reset(report, host, universes)

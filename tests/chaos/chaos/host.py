@@ -202,17 +202,29 @@ def kill_at_random(host, kills, chance, between):
         host.start()
 
 
-def wait_until_quiet(host, snapshot, deadline_seconds=90, still_seconds=3):
-    """The snapshot that stays as it is while the shards are quiet; raises Broken at the deadline."""
-    deadline = time.monotonic() + deadline_seconds
-    last, since = None, time.monotonic()
+def wait_until(what, condition, seconds):
+    """Polls until it holds; raises Broken at the deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Broken(f"{what} does not come within {seconds} s")
+        time.sleep(0.2)
+
+
+def wait_until_quiet(host, snapshot, seconds=90, still_seconds=3):
+    """What `snapshot` says once the shards were quiet for a while and it stays as it is; longer
+    than the timers of the plugins are. Raises Broken at the deadline."""
+    deadline = time.monotonic() + seconds
+    quiet_since = time.monotonic()
     while time.monotonic() < deadline:
-        now = snapshot()
-        if now != last or not host.is_quiet():
-            last, since = now, time.monotonic()
-        elif time.monotonic() - since > still_seconds:
-            return now
-        time.sleep(0.3)
+        if not host.is_quiet():
+            quiet_since = time.monotonic()
+        elif time.monotonic() - quiet_since > still_seconds:
+            first = snapshot()
+            if first == snapshot() and host.is_quiet():
+                return first
+            quiet_since = time.monotonic()
+        time.sleep(0.2)
     busy = [shard for shard in host.get_admin("/admin/shards")
             if shard["lag"] or shard["pending"] or shard["outbox"]]
-    raise Broken(f"not quiet after {deadline_seconds} s; busy shards: {busy[:5]}")
+    raise Broken(f"not quiet after {seconds} s; busy shards: {busy[:5]}")
