@@ -17,6 +17,8 @@ void Asks::forget(const std::string& id) {
 
 void Asks::reply(const std::string& id, std::string payload) { answer(id, std::move(payload)); }
 
+void Asks::fail(const std::string& id, Error error) { answer(id, std::move(error)); }
+
 void Asks::answer(const std::string& id, Result<std::string> with) {
   Open open;
   {

@@ -22,6 +22,8 @@ class Asks {
   /// Nobody waits any more; the callback does not come. Of an unknown id: no effect.
   void forget(const std::string& id);
   void reply(const std::string& id, std::string payload);
+  /// The question could not be sent.
+  void fail(const std::string& id, Error error);
 
  private:
   struct Open {

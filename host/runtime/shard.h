@@ -30,6 +30,7 @@ struct ShardStatus {
   std::size_t timers = 0;  // in memory
   std::size_t outbox = 0;
   std::size_t unfinished = 0;  // running, or handled and not committed
+  int lane = 0;
   std::string status;  // "claiming" | "running" | "stopped: WHY" | "waiting: WHY"
 };
 

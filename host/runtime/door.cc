@@ -1,0 +1,167 @@
+#include "host/runtime/door.h"
+
+#include "host/core/partition.h"
+
+namespace host::runtime {
+namespace {
+
+constexpr Duration kClaimAgain = std::chrono::seconds(1);
+constexpr std::size_t kMostWaiting = 1'000;
+
+}  // namespace
+
+ports::Append make_record(const Environment& env, const Emit& emit, const Headers& headers,
+                          std::int64_t without_key) {
+  ports::Append record;
+  record.topic = env.topic_prefix + emit.topic;
+  record.key = emit.key;
+  record.payload = emit.payload;
+  record.headers = emit.headers;
+  for (const auto& [name, value] : headers) {
+    if (find_header(record.headers, name) == nullptr) record.headers.emplace_back(name, value);
+  }
+  const PartitionNumber partitions = env.identity.partitions;
+  record.partition = emit.key ? partition_of(*emit.key, partitions)
+                              : static_cast<PartitionNumber>(without_key % partitions);
+  return record;
+}
+
+Door::Door(ShardRef ref, const Environment& environment, Executor& lane)
+    : ref_(std::move(ref)), env_(environment), lane_(lane), outbox_(environment, lane) {
+  outbox_.on_progress(
+      [this] { submit(); },
+      [this](const ports::OutgoingRow& row, const Error& error) {
+        ports::DeadLetter letter;
+        letter.id = ref_.to_string() + "/" + std::to_string(row.epoch) + "-" + std::to_string(row.seq);
+        letter.plugin = ref_.plugin;
+        letter.shard = ref_.number;
+        letter.message.id = letter.id;
+        letter.message.topic = row.record.topic;
+        letter.message.key = row.record.key;
+        letter.message.payload = row.record.payload;
+        letter.message.headers = row.record.headers;
+        letter.reason = "refused";
+        letter.error = error;
+        letter.at = env_.clock.now();
+        refused_.push_back(std::move(letter));
+      });
+}
+
+Door::~Door() { alive_.reset(); }
+
+void Door::start() { claim(); }
+
+void Door::claim() {
+  running_ = false;
+  env_.store.claim(ref_, lane_,
+                   [this, alive = std::weak_ptr<int>(alive_)](Result<ports::ShardImage> image) {
+                     if (alive.expired()) return;
+                     if (!image) {
+                       lane_.post_after(kClaimAgain, [this, alive] {
+                         if (!alive.expired()) claim();
+                       });
+                       return;
+                     }
+                     epoch_ = image->epoch;
+                     commit_no_ = image->commit_no;
+                     seq_ = image->seq;
+                     outbox_.adopt(image->acked_seq, std::move(image->outgoing));
+                     running_ = true;
+                     submit();
+                   });
+}
+
+void Door::send(std::vector<Emit> emits, Headers headers, Callback callback) {
+  if (!open() || waiting_.size() >= kMostWaiting) {
+    lane_.post([callback = std::move(callback)]() mutable {
+      callback(retryable_error(Error::Code::unavailable, "the log or the store is behind",
+                               "try again in a second"));
+    });
+    return;
+  }
+  waiting_.push_back({std::move(emits), std::move(headers), std::move(callback)});
+  if (scheduled_) return;
+  scheduled_ = true;
+  lane_.post([this, alive = std::weak_ptr<int>(alive_)] {
+    if (alive.expired()) return;
+    scheduled_ = false;
+    submit();
+  });
+}
+
+ports::Append Door::record_of(const Emit& emit, const Headers& headers, std::int64_t seq) const {
+  ports::Append record = make_record(env_, emit, headers, seq);
+  const std::string place = std::to_string(epoch_) + "-" + std::to_string(seq);
+  set_header(record.headers, header::kId, ref_.to_string() + "/" + place);
+  if (!env_.log.shares_store()) {
+    set_header(record.headers, header::kOrigin,
+               env_.identity.database + "/" + ref_.to_string() + "/" + place);
+  }
+  return record;
+}
+
+void Door::submit() {
+  if (!running_ || commit_) return;
+  auto commit = std::make_shared<ports::ShardCommit>();
+  commit->shard = ref_;
+  commit->epoch = epoch_;
+  commit->commit_no = commit_no_;
+  std::size_t bytes = 0;
+  while (!waiting_.empty() && bytes < env_.limits.batch_bytes) {
+    Waiting& next = waiting_.front();
+    for (const Emit& emit : next.emits) {
+      ++seq_;
+      bytes += emit.payload.size() + 200;
+      commit->outgoing.push_back({epoch_, seq_, record_of(emit, next.headers, seq_)});
+    }
+    in_flight_.push_back(std::move(next));
+    waiting_.pop_front();
+  }
+  commit->dead = std::exchange(refused_, {});
+  commit->seq = seq_;
+  commit->acked_seq = outbox_.acked();
+  // The watermark alone is no reason to commit: it rides on the next one, and a claim that finds
+  // acknowledged rows sends them again, which their receivers drop.
+  if (commit->outgoing.empty() && commit->dead.empty()) return;
+  commit_ = std::move(commit);
+  commit_again();
+}
+
+void Door::commit_again() {
+  env_.store.commit(commit_, lane_,
+                    [this, alive = std::weak_ptr<int>(alive_)](ports::CommitResult result) {
+                      if (!alive.expired()) settle(std::move(result));
+                    });
+}
+
+void Door::settle(ports::CommitResult result) {
+  using Status = ports::CommitResult::Status;
+  if (result.status == Status::committed) {
+    ++commit_no_;
+    const std::shared_ptr<ports::ShardCommit> commit = std::exchange(commit_, nullptr);
+    if (!env_.log.shares_store()) outbox_.add(commit->outgoing);
+    for (Waiting& done : std::exchange(in_flight_, {})) done.callback({});
+    submit();
+    return;
+  }
+  const bool nothing_written = result.status == Status::not_now;
+  refused_.insert(refused_.begin(), commit_->dead.begin(), commit_->dead.end());
+  seq_ -= static_cast<std::int64_t>(commit_->outgoing.size());
+  commit_.reset();
+  fail_all(nothing_written ? retryable_error(Error::Code::unavailable, result.error.message,
+                                             result.error.hint)
+                           : make_error(Error::Code::timeout, "whether it was sent is unknown: " +
+                                                                  result.error.message));
+  if (nothing_written) {
+    submit();
+  } else {
+    outbox_.clear();
+    claim();
+  }
+}
+
+void Door::fail_all(const Error& error) {
+  for (Waiting& failed : std::exchange(in_flight_, {})) failed.callback(error);
+}
+
+}  // namespace host::runtime

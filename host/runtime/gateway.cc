@@ -1,0 +1,222 @@
+#include "host/runtime/gateway.h"
+
+#include "host/runtime/event_stream.h"
+#include "host/runtime/http_call.h"
+
+namespace host::runtime {
+namespace {
+
+constexpr std::size_t kDefaultBody = 1'000'000;
+constexpr std::size_t kHostRouteBody = 0;
+
+std::string random_id(ports::Chance& chance) {
+  std::string id;
+  for (const char c : chance.bytes(16)) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    id += kDigits[static_cast<unsigned char>(c) >> 4];
+    id += kDigits[static_cast<unsigned char>(c) & 15];
+  }
+  return id;
+}
+
+/// What a client gave as correlation id, where it is one: printable, of bounded length.
+std::string correlation_of(const HttpRequest& request, ports::Chance& chance) {
+  for (const char* name : {"correlation-id", "x-correlation-id", "x-request-id"}) {
+    const std::string* given = find_header(request.headers, name);
+    if (given == nullptr || given->empty() || given->size() > 128) continue;
+    const bool printable = given->find_first_not_of(
+                               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/") ==
+                           std::string::npos;
+    if (printable) return *given;
+  }
+  return random_id(chance);
+}
+
+/// How a unit that could not be sent is answered. A timeout leaves its outcome unknown.
+HttpResponse not_sent(const Error& error) {
+  return problem(503,
+                 error.code == Error::Code::timeout ? "the outcome is unknown: " + error.message
+                                                    : error.message,
+                 {}, {{"retry-after", "1"}});
+}
+
+}  // namespace
+
+Gateway::Gateway(const Environment& environment, Executor& lane, Settings settings)
+    : env_(environment), lane_(lane), settings_(std::move(settings)) {}
+
+Gateway::~Gateway() = default;
+
+void Gateway::publish(std::shared_ptr<const Routes> routes) { routes_ = std::move(routes); }
+
+void Gateway::add(const std::string& plugin, PluginCode* code, Door* door) {
+  plugins_[plugin] = {code, door};
+}
+
+void Gateway::stop() {
+  stopping_ = true;
+  for (const auto& stream : std::set<std::shared_ptr<EventStream>>(streams_)) stream->stop();
+}
+
+std::size_t Gateway::max_body(const HttpRequest& head) {
+  if (!routes_) return kHostRouteBody;
+  const Routes::Match match = routes_->match(head.method, head.path);
+  return match.plugin.empty() ? kDefaultBody : match.max_body;
+}
+
+void Gateway::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> responder) {
+  if (request.path == "/healthz") {
+    responder->respond(json_response(200, "{\"status\":\"alive\"}"));
+    return;
+  }
+  if (request.path == "/readyz") {
+    responder->respond(settings_.ready());
+    return;
+  }
+  if (request.path == "/openapi.json" || request.path == "/docs") {
+    responder->respond(problem(501, request.path + " is not in this version"));
+    return;
+  }
+  if (stopping_ || !routes_) {
+    responder->respond(problem(503, "the host is starting or stopping", {}, {{"retry-after", "1"}}));
+    return;
+  }
+  Routes::Match match = routes_->match(request.method, request.path);
+  if (match.plugin.empty()) {
+    if (match.allow.empty()) {
+      responder->respond(problem(404, "no route has this path"));
+    } else if (request.method == "OPTIONS") {
+      responder->respond({.status = 204, .headers = {{"allow", match.allow}}, .body = {}});
+    } else {
+      responder->respond(problem(405, "this path has " + match.allow, {}, {{"allow", match.allow}}));
+    }
+    return;
+  }
+  if (find_header(request.headers, "idempotency-key") != nullptr) {
+    responder->respond(problem(501, "Idempotency-Key is not in this version"));
+    return;
+  }
+  const Plugin plugin = plugins_.at(match.plugin);
+  if (plugin.code->manifest().routes.at(match.route).stream) {
+    stream(plugin, std::move(match), std::move(request), std::move(responder));
+  } else {
+    run(plugin, std::move(match), std::move(request), std::move(responder));
+  }
+}
+
+ports::Call Gateway::make_call(const Plugin& plugin, const Routes::Match& match,
+                               HttpRequest request) {
+  ports::Call call;
+  call.kind = ports::Call::Kind::http;
+  call.route = match.route;
+  call.params = match.parameters;
+  // Without an `auth` of the deployment the listener is loopback and grants the route's roles.
+  call.roles = plugin.code->manifest().routes.at(match.route).roles;
+  call.correlation_id = correlation_of(request, env_.chance);
+  call.now = call.wall_clock = env_.clock.now();
+  call.chance_seed = env_.identity.secret + match.plugin + "/" + random_id(env_.chance);
+  call.request = std::move(request);
+  return call;
+}
+
+void Gateway::run(const Plugin& plugin, Routes::Match match, HttpRequest request,
+                  std::unique_ptr<ports::HttpResponder> responder) {
+  ports::Call call = make_call(plugin, match, std::move(request));
+  Headers headers{{header::kCorrelation, call.correlation_id},
+                  {header::kRevision, plugin.code->manifest().revision}};
+  if (const std::string* trace = find_header(call.request.headers, header::kTrace)) {
+    headers.emplace_back(header::kTrace, *trace);
+  }
+  const Duration timeout = plugin.code->manifest().routes.at(match.route).timeout;
+  auto shared = std::make_shared<std::unique_ptr<ports::HttpResponder>>(std::move(responder));
+  auto running = std::make_shared<HttpCall>(
+      env_, lane_, *plugin.code, timeout,
+      [this, plugin, route = match.name, headers, shared](ports::HttpOutcome outcome) {
+        answered(plugin, route, headers, std::move(outcome), std::move(*shared));
+      });
+  running->start(std::move(call));
+}
+
+void Gateway::answered(const Plugin& plugin, const std::string& route, Headers headers,
+                       ports::HttpOutcome outcome,
+                       std::unique_ptr<ports::HttpResponder> responder) {
+  HttpResponse& response = outcome.response;
+  if (find_header(response.headers, header::kCorrelation) == nullptr) {
+    set_header(response.headers, header::kCorrelation, headers.front().second);
+  }
+  env_.metrics.add("host_http_requests_total", 1,
+                   {{"plugin", plugin.code->manifest().name},
+                    {"route", route},
+                    {"status", std::to_string(response.status)}});
+  if (outcome.failed) {
+    env_.logger.log(ports::LogLevel::error, "the handler of a request failed",
+                    {{"plugin", plugin.code->manifest().name},
+                     {"route", route},
+                     {"error", outcome.error.to_string()},
+                     {"correlation_id", headers.front().second},
+                     {"revision", plugin.code->manifest().revision}});
+    responder->respond(std::move(response));
+    return;
+  }
+  std::vector<Emit>& emits = outcome.unit.emits;
+  if (emits.empty()) {
+    responder->respond(std::move(response));
+    return;
+  }
+  if (emits.size() == 1) {
+    const auto spread = static_cast<std::int64_t>(to_micros(env_.clock.now()) & 0xffff);
+    std::vector<ports::Append> records{make_record(env_, emits.front(), headers, spread)};
+    auto done = [response = std::move(response),
+                 responder = std::move(responder)](auto result) mutable {
+      if (!result) {
+        responder->respond(not_sent(result.error()));
+      } else if (!result->front()) {
+        responder->respond(problem(500, "the log refused the message"));
+      } else {
+        responder->respond(std::move(response));
+      }
+    };
+    env_.log.append(std::move(records), lane_, std::move(done));
+    return;
+  }
+  plugin.door->send(std::move(emits), std::move(headers),
+                    [response = std::move(response),
+                     responder = std::move(responder)](Result<void> sent) mutable {
+                      responder->respond(sent ? std::move(response) : not_sent(sent.error()));
+                    });
+}
+
+void Gateway::stream(const Plugin& plugin, Routes::Match match, HttpRequest request,
+                     std::unique_ptr<ports::HttpResponder> responder) {
+  const Manifest::Stream& declared = *plugin.code->manifest().routes.at(match.route).stream;
+  if (request.method == "HEAD") {
+    responder->respond({.status = 200, .headers = {{"content-type", "text/event-stream"}}, .body = {}});
+    return;
+  }
+  EventStream::Source source;
+  source.has_map = declared.has_map;
+  source.every = declared.every;
+  if (!declared.topic.empty()) source.topic = env_.topic_prefix + declared.topic;
+  for (const auto& [name, value] : match.parameters) {
+    if (!declared.key_param.empty() && name == declared.key_param) source.key = value;
+  }
+  const std::string* last = find_header(request.headers, "last-event-id");
+  const std::string last_id = last != nullptr ? *last : "";
+  source.call = make_call(plugin, match, std::move(request));
+  std::shared_ptr<ports::HttpStream> out =
+      responder->stream({.status = 200,
+                         .headers = {{"content-type", "text/event-stream"},
+                                     {"cache-control", "no-store"},
+                                     {header::kCorrelation, source.call.correlation_id}},
+                         .body = {}});
+  auto holder = std::make_shared<std::weak_ptr<EventStream>>();
+  auto following = std::make_shared<EventStream>(
+      env_, lane_, *plugin.code, std::move(source), std::move(out), [this, holder] {
+        if (const auto ended = holder->lock()) streams_.erase(ended);
+      });
+  *holder = following;
+  streams_.insert(following);
+  following->start(last_id);
+}
+
+}  // namespace host::runtime

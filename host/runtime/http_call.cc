@@ -1,0 +1,151 @@
+#include "host/runtime/http_call.h"
+
+#include "host/runtime/asks.h"
+#include "host/runtime/door.h"
+#include "host/runtime/effects.h"
+
+namespace host::runtime {
+namespace {
+
+std::string hex(const std::string& bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 15];
+  }
+  return out;
+}
+
+ports::HttpOutcome failure(int status, const Error& error, Headers headers = {}) {
+  ports::HttpOutcome outcome;
+  outcome.response = problem(status, error.message, {}, std::move(headers));
+  outcome.failed = true;
+  outcome.error = error;
+  return outcome;
+}
+
+}  // namespace
+
+HttpCall::HttpCall(const Environment& environment, Executor& lane, PluginCode& code,
+                   Duration timeout, Done done)
+    : env_(environment),
+      lane_(lane),
+      code_(code),
+      plugin_(code.manifest().name),
+      timeout_(timeout),
+      done_(std::move(done)) {}
+
+HttpCall::~HttpCall() { end(); }
+
+void HttpCall::start(ports::Call call) {
+  if (!code_.may_start(false)) {
+    finish(failure(503, retryable_error(Error::Code::exhausted, "too many requests are running"),
+                   {{"retry-after", "1"}}));
+    return;
+  }
+  set_header(headers_, header::kCorrelation, call.correlation_id);
+  if (const std::string* trace = find_header(call.request.headers, header::kTrace)) {
+    set_header(headers_, header::kTrace, *trace);
+  }
+  engine_ = code_.engine();
+  set_header(headers_, header::kRevision, engine_->manifest().revision);
+  dropper_ = code_.on_drop([weak = weak_from_this()](const ports::Engine* engine, bool) {
+    const auto self = weak.lock();
+    if (!self || self->engine_.get() != engine) return;
+    self->finish(failure(503, retryable_error(Error::Code::unavailable,
+                                              "the plugin's code was replaced meanwhile"),
+                         {{"retry-after", "1"}}));
+  });
+  deadline_ = lane_.post_after(timeout_, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) {
+      self->finish(failure(504, make_error(Error::Code::timeout, "the handler took too long")));
+    }
+  });
+  code_.started(engine_.get(), false);
+  const std::shared_ptr<ports::Engine> engine = engine_;
+  ports::Engine::Started started = engine->start(std::move(call));
+  task_ = std::move(started.task);
+  on_step(std::move(started.step));
+}
+
+void HttpCall::on_step(ports::Step step) {
+  const std::shared_ptr<ports::Engine> engine = engine_;
+  const auto self = shared_from_this();
+  if (step.http) {
+    finish(std::move(*step.http));
+  } else if (step.finished()) {
+    finish(failure(500, make_error(Error::Code::internal, "a handler ended as something else")));
+  } else {
+    for (ports::Effect& effect : step.effects) begin_effect(std::move(effect));
+  }
+  if (Result<void> checked = code_.check(engine.get()); !checked) {
+    env_.logger.log(ports::LogLevel::error, "the plugin cannot be loaded any more",
+                    {{"plugin", plugin_}, {"error", checked.error().to_string()}});
+  }
+}
+
+void HttpCall::begin_effect(ports::Effect effect) {
+  auto resume = [self = shared_from_this(), id = effect.id](ports::EffectAnswer answer) {
+    if (self->task_) self->on_step(self->task_->resume(id, std::move(answer)));
+  };
+  if (auto* query = std::get_if<ports::QueryEffect>(&effect.what)) {
+    Effects::query(env_, plugin_, std::move(*query), lane_, std::move(resume));
+  } else if (auto* read = std::get_if<ports::ReadEffect>(&effect.what)) {
+    Effects::read(env_, plugin_, std::move(*read), lane_, std::move(resume));
+  } else if (auto* list = std::get_if<ports::ListEffect>(&effect.what)) {
+    Effects::list(env_, plugin_, std::move(*list), lane_, std::move(resume));
+  } else if (auto* question = std::get_if<ports::AskEffect>(&effect.what)) {
+    ask(std::move(*question), std::move(resume));
+  } else {
+    lane_.post([resume = std::move(resume)]() mutable { resume(std::monostate{}); });
+  }
+}
+
+void HttpCall::ask(ports::AskEffect question, UniqueFunction<void(ports::EffectAnswer)> resume) {
+  // Sent at once as a unit of its own; a timeout does not take it back.
+  const std::string id = hex(env_.chance.bytes(16));
+  asks_.insert(id);
+  env_.asks.wait(id, question.timeout, lane_,
+                 [self = shared_from_this(), id, resume = std::move(resume)](
+                     Result<std::string> reply) mutable {
+                   self->asks_.erase(id);
+                   if (reply) {
+                     resume(std::move(*reply));
+                   } else {
+                     resume(std::move(reply).error());
+                   }
+                 });
+  Headers headers = headers_;
+  set_header(headers, header::kAsk, id);
+  std::vector<ports::Append> records{
+      make_record(env_, question.message, headers, static_cast<std::int64_t>(id.back()))};
+  env_.log.append(std::move(records), lane_, [&asks = env_.asks, id](auto result) {
+    if (!result) {
+      asks.fail(id, result.error());
+    } else if (!result->front()) {
+      asks.fail(id, result->front().error());
+    }
+  });
+}
+
+void HttpCall::cancel() {
+  done_ = nullptr;
+  end();
+}
+
+void HttpCall::end() {
+  lane_.cancel(deadline_);
+  if (dropper_ != 0) code_.forget_dropper(std::exchange(dropper_, 0));
+  for (const std::string& id : std::exchange(asks_, {})) env_.asks.forget(id);
+  task_.reset();
+  if (engine_) code_.ended(std::exchange(engine_, nullptr).get(), false);
+}
+
+void HttpCall::finish(ports::HttpOutcome outcome) {
+  end();
+  if (Done done = std::exchange(done_, nullptr)) done(std::move(outcome));
+}
+
+}  // namespace host::runtime

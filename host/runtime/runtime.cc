@@ -1,0 +1,245 @@
+#include "host/runtime/runtime.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <future>
+#include <map>
+#include <mutex>
+
+#include "host/base/check.h"
+#include "host/runtime/door.h"
+#include "host/runtime/gateway.h"
+#include "host/runtime/routes.h"
+
+namespace host::runtime {
+
+/// What lives on one lane. Made by the control thread before start(), the lane's own after it.
+struct Runtime::OnLane {
+  OnLane(int number, const Environment& env, const Settings& settings)
+      : gateway(env, lane, {.ready = settings.ready}), lane(number) {}
+
+  struct Code {
+    std::unique_ptr<PluginCode> code;
+    std::unique_ptr<Door> door;
+    std::vector<std::unique_ptr<Shard>> shards;
+  };
+  // The lane goes first: work that waits on its loop may hold tasks of the plugins' engines.
+  std::map<std::string, Code> plugins;
+  Gateway gateway;
+  Lane lane;
+};
+
+Runtime::Runtime(Environment environment, Settings settings)
+    : env_(std::move(environment)), settings_(std::move(settings)) {
+  for (int i = 0; i < settings_.lanes; ++i) {
+    lanes_.push_back(std::make_unique<OnLane>(i, env_, settings_));
+  }
+}
+
+Runtime::~Runtime() {
+  stop(Duration::zero());
+}
+
+int Runtime::lanes() const { return static_cast<int>(lanes_.size()); }
+Lane& Runtime::lane(int number) { return lanes_.at(static_cast<std::size_t>(number))->lane; }
+ports::HttpHandler& Runtime::gateway(int number) {
+  return lanes_.at(static_cast<std::size_t>(number))->gateway;
+}
+
+Result<std::shared_ptr<const Routes>> Runtime::routes_with(const Manifest& manifest) const {
+  std::vector<const Manifest*> all{&manifest};
+  for (const auto& revision : revisions_) {
+    if (revision->manifest().name != manifest.name) all.push_back(&revision->manifest());
+  }
+  return Routes::make(all);
+}
+
+Result<void> Runtime::fits(const Manifest& manifest) const {
+  Result<std::shared_ptr<const Routes>> routes = routes_with(manifest);
+  if (!routes) return routes.error();
+  return {};
+}
+
+Result<void> Runtime::add(std::shared_ptr<const ports::Revision> revision) {
+  HOST_CHECK(!started_, "plugins are added before start");
+  const std::string name = revision->manifest().name;
+  for (const auto& other : revisions_) {
+    if (other->manifest().name != name) continue;
+    return make_error(Error::Code::conflict,
+                      "two plugins have the name " + name + ": " + other->manifest().file + " and " +
+                          revision->manifest().file);
+  }
+  Result<std::shared_ptr<const Routes>> routes = routes_with(revision->manifest());
+  if (!routes) return routes.error();
+  // Plugins begin at different lanes, so that many small ones do not meet on the first.
+  const std::size_t first = revisions_.size();
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    OnLane& on = *lanes_[i];
+    Result<std::unique_ptr<PluginCode>> code = PluginCode::make(revision);
+    if (!code) return code.error();
+    OnLane::Code& entry = on.plugins[name];
+    entry.code = std::move(*code);
+    entry.door = std::make_unique<Door>(
+        ShardRef{name, kFirstDoor + static_cast<PartitionNumber>(i)}, env_, on.lane);
+    for (PartitionNumber p = 0; p < env_.identity.partitions; ++p) {
+      if ((static_cast<std::size_t>(p) + first) % lanes_.size() != i) continue;
+      entry.shards.push_back(
+          std::make_unique<Shard>(ShardRef{name, p}, env_, on.lane, *entry.code));
+    }
+    on.gateway.add(name, entry.code.get(), entry.door.get());
+    on.gateway.publish(*routes);
+  }
+  revisions_.push_back(std::move(revision));
+  return {};
+}
+
+void Runtime::start() {
+  started_ = true;
+  for (auto& on : lanes_) {
+    on->lane.start();
+    on->lane.post([on = on.get()] {
+      for (auto& [name, plugin] : on->plugins) {
+        plugin.door->start();
+        for (auto& shard : plugin.shards) shard->start();
+      }
+    });
+  }
+}
+
+void Runtime::each_lane(const std::function<void(OnLane&)>& work) {
+  if (!started_) {
+    for (auto& on : lanes_) work(*on);
+    return;
+  }
+  std::vector<std::future<void>> done;
+  for (auto& on : lanes_) {
+    auto promise = std::make_shared<std::promise<void>>();
+    done.push_back(promise->get_future());
+    on->lane.post([on = on.get(), &work, promise] {
+      work(*on);
+      promise->set_value();
+    });
+  }
+  for (auto& future : done) future.wait();
+}
+
+Result<void> Runtime::publish(std::shared_ptr<const ports::Revision> revision) {
+  const std::string name = revision->manifest().name;
+  const auto old = std::find_if(revisions_.begin(), revisions_.end(), [&](const auto& other) {
+    return other->manifest().name == name;
+  });
+  if (old == revisions_.end()) {
+    return make_error(Error::Code::not_found, "no plugin " + name + " runs here");
+  }
+  Result<std::shared_ptr<const Routes>> routes = routes_with(revision->manifest());
+  if (!routes) return routes.error();
+  std::mutex mutex;
+  Result<void> result;
+  each_lane([&](OnLane& on) {
+    Result<void> published = on.plugins.at(name).code->publish(revision);
+    const std::lock_guard lock(mutex);
+    if (!published && result.ok()) result = published.error();
+  });
+  if (!result) {
+    // A lane had no memory for it: those that took it go back to the code that runs everywhere.
+    each_lane([&](OnLane& on) {
+      PluginCode& code = *on.plugins.at(name).code;
+      if (code.manifest().revision != (*old)->manifest().revision) (void)code.publish(*old);
+    });
+    return result;
+  }
+  each_lane([&](OnLane& on) {
+    OnLane::Code& plugin = on.plugins.at(name);
+    on.gateway.publish(*routes);
+    for (auto& shard : plugin.shards) shard->code_changed();
+    on.lane.post_after(env_.limits.drain, [code = plugin.code.get(), revision] {
+      if (code->manifest().revision == revision->manifest().revision) code->drop_previous();
+    });
+  });
+  *old = std::move(revision);
+  return {};
+}
+
+void Runtime::stop(Duration deadline) {
+  if (!started_) return;
+  started_ = false;
+  const Time until = env_.clock.now() + deadline;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t left = 0;
+  for (auto& on : lanes_) {
+    for (auto& [name, plugin] : on->plugins) left += plugin.shards.size();
+  }
+  for (auto& on : lanes_) {
+    on->lane.post([&, on = on.get()] {
+      on->gateway.stop();
+      for (auto& [name, plugin] : on->plugins) {
+        for (auto& shard : plugin.shards) {
+          shard->stop(until, [&] {
+            const std::lock_guard lock(mutex);
+            --left;
+            changed.notify_all();
+          });
+        }
+      }
+    });
+  }
+  std::unique_lock lock(mutex);
+  // A shard answers by its deadline; the second is for a lane that a long turn holds.
+  changed.wait_for(lock, deadline + std::chrono::seconds(1), [&] { return left == 0; });
+  lock.unlock();
+  for (auto& on : lanes_) on->lane.stop();
+}
+
+std::vector<ShardStatus> Runtime::shards() {
+  std::mutex mutex;
+  std::vector<ShardStatus> all;
+  each_lane([&](OnLane& on) {
+    std::vector<ShardStatus> here;
+    for (auto& [name, plugin] : on.plugins) {
+      for (auto& shard : plugin.shards) {
+        here.push_back(shard->status());
+        here.back().lane = on.lane.number();
+      }
+    }
+    const std::lock_guard lock(mutex);
+    std::move(here.begin(), here.end(), std::back_inserter(all));
+  });
+  std::sort(all.begin(), all.end(),
+            [](const ShardStatus& a, const ShardStatus& b) { return a.shard < b.shard; });
+  return all;
+}
+
+Result<void> Runtime::release(const std::string& plugin, const std::string& message_id) {
+  std::mutex mutex;
+  Result<void> result = make_error(Error::Code::not_found, "no stopped message " + message_id);
+  each_lane([&](OnLane& on) {
+    const auto found = on.plugins.find(plugin);
+    if (found == on.plugins.end()) return;
+    for (auto& shard : found->second.shards) {
+      if (!shard->release(message_id)) continue;
+      const std::lock_guard lock(mutex);
+      result = {};
+    }
+  });
+  return result;
+}
+
+std::vector<Runtime::Memory> Runtime::memory() {
+  std::mutex mutex;
+  std::map<std::string, Memory> all;
+  each_lane([&](OnLane& on) {
+    const std::lock_guard lock(mutex);
+    for (auto& [name, plugin] : on.plugins) {
+      Memory& entry = all[name];
+      entry.plugin = name;
+      entry.bytes += plugin.code->memory_bytes();
+      entry.running += plugin.code->running();
+    }
+  });
+  std::vector<Memory> out;
+  for (auto& [name, entry] : all) out.push_back(std::move(entry));
+  return out;
+}
+
+}  // namespace host::runtime
