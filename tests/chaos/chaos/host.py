@@ -188,11 +188,14 @@ class Host:
         return "\n".join(text.splitlines()[-lines:])
 
 
-def kill_at_random(host, kills, chance, between):
+def kill_at_random(host, kills, chance, between, meddle=lambda: None):
     """Kills and restarts a host that serves; it serves again at the end. One kill in five comes
-    while it starts; now and then it is stopped in good order instead."""
+    while it starts; now and then it is stopped in good order instead. `meddle` is called some time
+    before each."""
     while host.kills < kills:
-        time.sleep(chance.uniform(*between))
+        time.sleep(chance.uniform(*between) / 2)
+        meddle()
+        time.sleep(chance.uniform(*between) / 2)
         if chance.random() < 0.1:
             host.stop()
         else:

@@ -1,6 +1,7 @@
 """Transfers between accounts, from several threads, while the host is killed."""
 
 import collections
+import os
 import threading
 import time
 
@@ -194,23 +195,54 @@ def check(report, host, tellers, accounts, totals):
     report.check("there are no dead letters", host.dead_letters())
 
 
+class Editor:
+    """Saves the plugin again and again, so that revisions change under load."""
+
+    def __init__(self, source, file, chance):
+        self.text = source.read_text("utf-8")
+        self.file = file
+        self.chance = chance
+        self.edits = 0
+        self.save()
+
+    def save(self):
+        draft = self.file.with_suffix(".draft")
+        draft.write_text(f"{self.text}-- edit {self.edits}\n", "utf-8")
+        os.replace(draft, self.file)
+
+    def maybe_edit(self):
+        if self.chance.random() < 0.4:
+            self.edits += 1
+            self.save()
+
+
+def not_live(host):
+    for plugin in host.get_admin("/admin/plugins"):
+        if plugin["state"] != "live" and plugin["state"] != "watching":
+            yield f"{plugin['name']} is {plugin['state']}"
+        if plugin.get("refused"):
+            yield f"{plugin['name']} was refused: {plugin['refused']}"
+
+
 def run(report, options, kills, folder, chance):
-    host = Host(options.host, ["--plugin", str(options.root / "tests/chaos/plugins/ledger.lua")],
-                folder, options.root, options.lanes)
+    file = folder / "ledger.lua"
+    editor = Editor(options.root / "tests/chaos/plugins/ledger.lua", file, chance.spawn("editor"))
+    host = Host(options.host, ["--plugin", str(file)], folder, options.root, options.lanes)
     tellers = [Teller(host, number, chance.spawn(number)) for number in range(THREADS)]
     try:
         host.start()
         for teller in tellers:
             teller.start()
-        kill_at_random(host, kills, chance, options.between)
+        kill_at_random(host, kills, chance, options.between, editor.maybe_edit)
         for teller in tellers:
             teller.ended.set()
         for teller in tellers:
             teller.join()
         accounts, totals = wait_until_quiet(host, lambda: accounts_of(host))
         check(report, host, tellers, accounts, totals)
+        report.check("the script is live after its edits", not_live(host))
         host.stop()
-        report.figure(f"{host.kills} kills, {host.stops} stops in good order, slowest start "
+        report.figure(f"{host.kills} kills, {editor.edits} edits, {host.stops} stops in good order, slowest start "
                       f"{host.slowest_start:.2f} s")
     finally:
         for teller in tellers:
