@@ -76,8 +76,7 @@ local function scene(ctx, character, visit)
   end
 
   s.present = list.without(s.present, leavers)
-  list.push(s.scenes, told.summary)
-  if #s.scenes > kRemembered then table.remove(s.scenes, 1) end
+  list.push(s.scenes, told.summary, kRemembered)
   tell(ctx, character, {
     type = "Scene", chain = visit.chain, characters = leavers, summary = told.summary,
     destination = told.destination, by = told.by, ignored = ignored,
