@@ -38,16 +38,21 @@ int number(std::string_view text, std::size_t at, std::size_t digits) {
 }
 
 Error bad_time(std::string_view text, const char* why) {
-  return make_error(Error::Code::invalid, "\"" + std::string(text.substr(0, 40)) + "\" is no time: " + why,
+  return make_error(Error::Code::invalid,
+                    "\"" + std::string(text.substr(0, 40)) + "\" is no time: " + why,
                     "RFC 3339, like 2026-11-21T12:00:00Z");
 }
+
+constexpr Time kFirstTime = std::chrono::sys_days{std::chrono::year{0} / 1 / 1};
+constexpr Time kEndOfTime = std::chrono::sys_days{std::chrono::year{10'000} / 1 / 1};
 
 struct Unit {
   std::string_view name;
   std::int64_t micros;
 };
-constexpr std::array kUnits{Unit{"us", 1},          Unit{"ms", 1'000},          Unit{"s", 1'000'000},
-                            Unit{"m", 60'000'000},  Unit{"h", 3'600'000'000},   Unit{"d", 86'400'000'000}};
+constexpr std::array kUnits{
+    Unit{"us", 1},         Unit{"ms", 1'000},        Unit{"s", 1'000'000},
+    Unit{"m", 60'000'000}, Unit{"h", 3'600'000'000}, Unit{"d", 86'400'000'000}};
 
 }  // namespace
 
@@ -74,7 +79,8 @@ Result<Time> parse_time(std::string_view text) {
     return bad_time(text, "it does not begin with a date");
   }
   if (text.size() < 20 || hour < 0 || minute < 0 || second < 0 ||
-      (text[10] != 'T' && text[10] != 't' && text[10] != ' ') || text[13] != ':' || text[16] != ':') {
+      (text[10] != 'T' && text[10] != 't' && text[10] != ' ') || text[13] != ':' ||
+      text[16] != ':') {
     return bad_time(text, "after the date comes T and hh:mm:ss");
   }
   const std::chrono::year_month_day date{std::chrono::year{year},
@@ -103,9 +109,13 @@ Result<Time> parse_time(std::string_view text) {
     }
     offset_minutes = (zone[0] == '-' ? -1 : 1) * (zone_hour * 60 + zone_minute);
   }
-  return Time{std::chrono::sys_days{date}} + std::chrono::hours{hour} +
-         std::chrono::minutes{minute - offset_minutes} + std::chrono::seconds{second} +
-         Duration{micros};
+  const Time time = Time{std::chrono::sys_days{date}} + std::chrono::hours{hour} +
+                    std::chrono::minutes{minute - offset_minutes} + std::chrono::seconds{second} +
+                    Duration{micros};
+  // An offset or a leap second may lead out of the years that have four digits.
+  if (time < kFirstTime || time >= kEndOfTime)
+    return bad_time(text, "it lies beyond year 0 to 9999");
+  return time;
 }
 
 Result<Duration> parse_duration(std::string_view text) {

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdio>
 
+#include "host/base/utf8.h"
+
 namespace host {
 namespace {
 
@@ -10,37 +12,38 @@ struct Reason {
   int status;
   const char* phrase;
 };
-constexpr std::array kReasons{
-    Reason{200, "OK"}, Reason{201, "Created"}, Reason{202, "Accepted"}, Reason{204, "No Content"},
-    Reason{301, "Moved Permanently"}, Reason{302, "Found"}, Reason{303, "See Other"},
-    Reason{304, "Not Modified"}, Reason{307, "Temporary Redirect"},
-    Reason{308, "Permanent Redirect"}, Reason{400, "Bad Request"}, Reason{401, "Unauthorized"},
-    Reason{403, "Forbidden"}, Reason{404, "Not Found"}, Reason{405, "Method Not Allowed"},
-    Reason{408, "Request Timeout"}, Reason{409, "Conflict"}, Reason{410, "Gone"},
-    Reason{412, "Precondition Failed"}, Reason{413, "Content Too Large"},
-    Reason{415, "Unsupported Media Type"}, Reason{417, "Expectation Failed"},
-    Reason{421, "Misdirected Request"}, Reason{422, "Unprocessable Content"},
-    Reason{429, "Too Many Requests"}, Reason{431, "Request Header Fields Too Large"},
-    Reason{500, "Internal Server Error"}, Reason{501, "Not Implemented"},
-    Reason{502, "Bad Gateway"}, Reason{503, "Service Unavailable"},
-    Reason{504, "Gateway Timeout"}, Reason{505, "HTTP Version Not Supported"}};
-
-/// Length of a well-formed UTF-8 sequence at `at`, or 0.
-std::size_t sequence_length(std::string_view s, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
-  const unsigned char first = byte(at);
-  const std::size_t length = first < 0x80   ? 1
-                             : first < 0xC2 ? 0
-                             : first < 0xE0 ? 2
-                             : first < 0xF0 ? 3
-                             : first < 0xF5 ? 4
-                                            : 0;
-  if (length == 0 || at + length > s.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xC0) != 0x80) return 0;
-  }
-  return length;
-}
+constexpr std::array kReasons{Reason{200, "OK"},
+                              Reason{201, "Created"},
+                              Reason{202, "Accepted"},
+                              Reason{204, "No Content"},
+                              Reason{301, "Moved Permanently"},
+                              Reason{302, "Found"},
+                              Reason{303, "See Other"},
+                              Reason{304, "Not Modified"},
+                              Reason{307, "Temporary Redirect"},
+                              Reason{308, "Permanent Redirect"},
+                              Reason{400, "Bad Request"},
+                              Reason{401, "Unauthorized"},
+                              Reason{403, "Forbidden"},
+                              Reason{404, "Not Found"},
+                              Reason{405, "Method Not Allowed"},
+                              Reason{408, "Request Timeout"},
+                              Reason{409, "Conflict"},
+                              Reason{410, "Gone"},
+                              Reason{412, "Precondition Failed"},
+                              Reason{413, "Content Too Large"},
+                              Reason{415, "Unsupported Media Type"},
+                              Reason{417, "Expectation Failed"},
+                              Reason{421, "Misdirected Request"},
+                              Reason{422, "Unprocessable Content"},
+                              Reason{429, "Too Many Requests"},
+                              Reason{431, "Request Header Fields Too Large"},
+                              Reason{500, "Internal Server Error"},
+                              Reason{501, "Not Implemented"},
+                              Reason{502, "Bad Gateway"},
+                              Reason{503, "Service Unavailable"},
+                              Reason{504, "Gateway Timeout"},
+                              Reason{505, "HTTP Version Not Supported"}};
 
 }  // namespace
 
@@ -54,7 +57,7 @@ const char* reason_phrase(int status) {
 std::string json_quote(std::string_view text) {
   std::string out = "\"";
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = sequence_length(text, at);
+    const std::size_t length = utf8_length(text, at);
     const char c = text[at];
     if (length == 0) {
       out += "\\ufffd";
@@ -83,8 +86,8 @@ HttpResponse json_response(int status, std::string body, Headers headers) {
 
 HttpResponse problem(int status, std::string_view detail, std::string_view errors,
                      Headers headers) {
-  std::string body = "{\"title\":" + json_quote(reason_phrase(status)) +
-                     ",\"status\":" + std::to_string(status);
+  std::string body =
+      "{\"title\":" + json_quote(reason_phrase(status)) + ",\"status\":" + std::to_string(status);
   if (!detail.empty()) body += ",\"detail\":" + json_quote(detail);
   if (!errors.empty()) body += ",\"errors\":" + std::string(errors);
   set_header(headers, "content-type", "application/problem+json");

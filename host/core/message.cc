@@ -31,12 +31,14 @@ std::optional<Origin> parse_origin(const Headers& headers) {
   const std::size_t slash = text->rfind('/');
   const std::size_t dash = text->rfind('-');
   if (slash == std::string::npos || dash == std::string::npos || dash < slash) return std::nullopt;
+  if (slash == 0) return std::nullopt;
   Origin origin{.stream = text->substr(0, slash), .position = {}};
   const char* data = text->data();
   const auto epoch = std::from_chars(data + slash + 1, data + dash, origin.position.epoch);
   const auto seq = std::from_chars(data + dash + 1, data + text->size(), origin.position.seq);
   if (epoch.ec != std::errc{} || epoch.ptr != data + dash) return std::nullopt;
   if (seq.ec != std::errc{} || seq.ptr != data + text->size()) return std::nullopt;
+  if (origin.position.epoch < 0 || origin.position.seq < 0) return std::nullopt;
   return origin;
 }
 

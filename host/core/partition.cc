@@ -2,33 +2,10 @@
 
 #include <cstring>
 
+#include "host/base/check.h"
+#include "host/base/utf8.h"
+
 namespace host {
-namespace {
-
-/// Length of the valid UTF-8 sequence at `at` (overlong forms and surrogates are none), or 0.
-std::size_t utf8_length(std::string_view s, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
-  const auto tail = [&](std::size_t i) { return i < s.size() && (byte(i) & 0xC0) == 0x80; };
-  const unsigned char first = byte(at);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return tail(at + 1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    if (!tail(at + 1) || !tail(at + 2)) return 0;
-    if (first == 0xE0 && byte(at + 1) < 0xA0) return 0;
-    if (first == 0xED && byte(at + 1) > 0x9F) return 0;
-    return 3;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    if (!tail(at + 1) || !tail(at + 2) || !tail(at + 3)) return 0;
-    if (first == 0xF0 && byte(at + 1) < 0x90) return 0;
-    if (first == 0xF4 && byte(at + 1) > 0x8F) return 0;
-    return 4;
-  }
-  return 0;
-}
-
-}  // namespace
-
 std::uint32_t murmur2(std::string_view bytes) {
   constexpr std::uint32_t kMix = 0x5bd1e995;
   std::uint32_t hash = 0x9747b28cU ^ static_cast<std::uint32_t>(bytes.size());
@@ -53,6 +30,7 @@ std::uint32_t murmur2(std::string_view bytes) {
 }
 
 PartitionNumber partition_of(std::string_view key, PartitionNumber partitions) {
+  HOST_DCHECK(partitions > 0, "a topic without partitions");
   return static_cast<PartitionNumber>(murmur2(key) & 0x7fffffffU) % partitions;
 }
 

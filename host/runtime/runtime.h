@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,8 @@
 #include "host/runtime/shard.h"
 
 namespace host::runtime {
+
+class Routes;
 
 /// The lanes with all that lives on them: for each plugin its code, its shards, its doors, and for
 /// each lane a gateway. Life: make, add() every plugin, start(), any number of publish(), stop().

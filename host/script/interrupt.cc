@@ -160,6 +160,11 @@ void prepare(lua_State* L, bool jit, Callback callback) {
     return;
   }
   luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+  look_sometimes(L, callback);
+}
+
+void look_always(lua_State* L, Callback callback) { lua_sethook(L, callback, LUA_MASKCOUNT, 1); }
+void look_sometimes(lua_State* L, Callback callback) {
   lua_sethook(L, callback, LUA_MASKCOUNT, kCountHookEvery);
 }
 

@@ -28,4 +28,8 @@ void prepare(lua_State* L, bool jit, Callback callback);
 void arm(lua_State* L, Callback callback);
 void disarm(lua_State* L, Callback callback);
 
+/// Of an interpreted state: from now on at every instruction, until look_sometimes().
+void look_always(lua_State* L, Callback callback);
+void look_sometimes(lua_State* L, Callback callback);
+
 }  // namespace host::script::interrupt

@@ -20,6 +20,15 @@ std::size_t share(std::size_t cap, double part) {
   return static_cast<std::size_t>(static_cast<double>(cap) * part);
 }
 
+// Where a hook stopped the script: its own code, or what of it called the host's.
+[[noreturn]] void raise_at(lua_State* L, lua_Debug* where, const std::string& text) {
+  lua_getinfo(L, "Sl", where);
+  if (where->currentline <= 0 || std::strcmp(where->source, kHostChunk) == 0) raise(L, text);
+  lua_pushfstring(L, "%s:%d: %s", where->short_src, where->currentline, text.c_str());
+  lua_error(L);
+  __builtin_unreachable();
+}
+
 struct ProtectedCall {
   void (*call)(void*, lua_State*);
   void* object;
@@ -89,10 +98,8 @@ void LuaState::interrupted(lua_State* L, lua_Debug* where) {
   if (state.stopping()) {
     // Not disarmed: it raises at every instruction until the host's call is left, or a pcall of
     // the script would swallow it.
-    lua_getinfo(L, "Sl", where);
-    const std::string text = state.turn_->stop_message();
-    lua_pushfstring(L, "%s:%d: %s", where->short_src, where->currentline, text.c_str());
-    lua_error(L);
+    if (!state.jit_) interrupt::look_always(L, interrupted);
+    raise_at(L, where, state.turn_->stop_message());
   }
   if (state.jit_) interrupt::disarm(L, interrupted);
   if (state.collection_due_) state.collect(L, where);
@@ -105,10 +112,7 @@ void LuaState::collect(lua_State* L, lua_Debug* where) {
   soft_ = std::clamp(wanted, share(cap_, kSoftShare), share(cap_, kHighestSoftShare));
   if (used_ <= share(cap_, kFullShare)) return;
   ++refusals_;
-  lua_getinfo(L, "Sl", where);
-  lua_pushfstring(L, "%s:%d: memory limit exceeded (%d MB)", where->short_src, where->currentline,
-                  static_cast<int>(cap_ >> 20));
-  lua_error(L);
+  raise_at(L, where, "memory limit exceeded (" + std::to_string(cap_ >> 20) + " MB)");
 }
 
 int LuaState::trampoline(lua_State* L) {
@@ -126,6 +130,7 @@ int LuaState::trampoline(lua_State* L) {
 
 Result<void> LuaState::run_protected(void (*call)(void*, lua_State*), void* object) {
   const int top = lua_gettop(L_);
+  const std::size_t refusals = refusals_;
   ProtectedCall protected_call{call, object};
   // Neither of these allocates: LuaJIT keeps LUA_MINSTACK free slots above a C function's own.
   lua_rawgeti(L_, LUA_REGISTRYINDEX, trampoline_ref_);
@@ -134,7 +139,16 @@ Result<void> LuaState::run_protected(void (*call)(void*, lua_State*), void* obje
   if (status == 0) return {};
   Error error = error_from(L_, -1, status);
   lua_settop(L_, top);
+  if (refusals_ != refusals) collect_after_failure();
   return error;
+}
+
+// What failed for want of memory left garbage; without room the next call would fail too.
+void LuaState::collect_after_failure() {
+  ProtectedCall collection{[](void*, lua_State* L) { lua_gc(L, LUA_GCCOLLECT, 0); }, nullptr};
+  lua_rawgeti(L_, LUA_REGISTRYINDEX, trampoline_ref_);
+  lua_pushlightuserdata(L_, &collection);
+  if (lua_pcall(L_, 1, 0, 0) != 0) lua_pop(L_, 1);
 }
 
 Error error_from(lua_State* L, int index, int status) {

@@ -68,6 +68,7 @@ class LuaState {
   static void interrupted(lua_State* L, lua_Debug* where);
   static int trampoline(lua_State* L);
   Result<void> run_protected(void (*call)(void*, lua_State*), void* object);
+  void collect_after_failure();
   void over_soft_limit(std::size_t used);
   void collect(lua_State* L, lua_Debug* where);
 

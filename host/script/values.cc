@@ -373,9 +373,12 @@ void push_uint64(lua_State* L, std::uint64_t value) {
   }
 }
 void push_null(lua_State* L) { lua_pushlightuserdata(L, nullptr); }
-void mark_list(lua_State* L) {
+void push_list_metatable(lua_State* L) {
   lua_pushlightuserdata(L, &list_metatable);
   lua_rawget(L, LUA_REGISTRYINDEX);
+}
+void mark_list(lua_State* L) {
+  push_list_metatable(L);
   lua_setmetatable(L, -2);
 }
 

@@ -30,6 +30,7 @@ void push_uint64(lua_State* L, std::uint64_t value);
 void push_null(lua_State* L);
 /// Gives the table on top the mark of a list, which `{}` needs to be encoded as []. May raise.
 void mark_list(lua_State* L);
+void push_list_metatable(lua_State* L);
 
 // Never raise.
 bool is_null(lua_State* L, int index);

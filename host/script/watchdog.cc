@@ -180,6 +180,7 @@ Turn::Turn(LuaState& state, const char* plugin, const char* handler, Duration bu
 }
 
 Turn::~Turn() {
+  if (!state_.jit() && must_stop()) interrupt::look_sometimes(state_.get(), &LuaState::interrupted);
   slot_.turn.fetch_add(1, std::memory_order_release);
   std::atomic_signal_fence(std::memory_order_seq_cst);
   state_.turn_ = nullptr;

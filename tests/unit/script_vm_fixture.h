@@ -37,13 +37,18 @@ class LogKeeper : public ports::Logger {
   std::vector<Line> lines_;
 };
 
-/// One watchdog for all tests of the binary, with a short budget: a process has only one.
+/// The watchdog of the tests, with a short budget: a process has one at a time.
 inline constexpr Duration kTestBudget = std::chrono::milliseconds(60);
-inline script::Watchdog& watchdog() {
+inline LogKeeper& log_of_tests() {
   static LogKeeper log;
-  static script::Watchdog dog({.turn = kTestBudget}, log);
+  return log;
+}
+inline std::unique_ptr<script::Watchdog>& watchdog_holder() {
+  static auto dog = std::make_unique<script::Watchdog>(
+      script::Watchdog::Options{.turn = kTestBudget}, log_of_tests());
   return dog;
 }
+inline script::Watchdog& watchdog() { return *watchdog_holder(); }
 
 /// A sandbox that runs texts. What a text returns or raises comes back as text.
 class Sandbox {

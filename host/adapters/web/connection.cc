@@ -14,7 +14,6 @@ using boost::system::error_code;
 namespace {
 
 constexpr SteadyTime kNever = SteadyTime::max();
-constexpr std::size_t kSlowestRate = 16 * 1024;  // bytes a second that a client must take
 
 /// Of one request; dropping it unanswered answers 500.
 class Responder final : public ports::HttpResponder {
@@ -429,9 +428,13 @@ void Connection::pump() {
     out_ += "HTTP/1.1 100 Continue\r\n\r\n";
   }
   if (write_deadline_ != kNever) {
-    write_deadline_ += std::chrono::seconds((out_.size() - before) / kSlowestRate);
+    write_deadline_ += time_to_take(out_.size() - before);
   }
   write();
+}
+
+Duration Connection::time_to_take(std::size_t bytes) const {
+  return std::chrono::milliseconds(bytes * 1000 / core_->settings.slowest_client);
 }
 
 void Connection::write() {
@@ -444,8 +447,8 @@ void Connection::write() {
     if (ec == asio::error::would_block || ec == asio::error::try_again) {
       writing_ = true;
       if (write_deadline_ == kNever) {
-        write_deadline_ = core_->now + core_->settings.write_timeout +
-                          std::chrono::seconds((out_.size() - sent_) / kSlowestRate);
+        write_deadline_ =
+            core_->now + core_->settings.write_timeout + time_to_take(out_.size() - sent_);
       }
       socket_.async_wait(TcpSocket::wait_write, [self = shared_from_this()](const error_code& e) {
         self->on_writable(e);

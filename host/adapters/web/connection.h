@@ -118,6 +118,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void pump();
   void pump_slot(Slot& slot);
   void write();
+  Duration time_to_take(std::size_t bytes) const;
   void on_writable(const boost::system::error_code& ec);
   void flushed();
   void finish_closing();

@@ -28,7 +28,8 @@ struct ServerSettings {
   Duration header_timeout = std::chrono::seconds(10);
   Duration body_timeout = std::chrono::seconds(30);
   Duration idle_timeout = std::chrono::seconds(60);
-  Duration write_timeout = std::chrono::seconds(30);  // plus a second for each 16 KB that waits
+  Duration write_timeout = std::chrono::seconds(30);  // plus the bytes that wait / slowest_client
+  std::size_t slowest_client = 16 * 1024;             // bytes a second that a client must take
   Duration linger_timeout = std::chrono::seconds(2);  // for a client that still sends when refused
   Duration tick = std::chrono::milliseconds(500);     // how exact the deadlines are
   ports::Logger* logger = nullptr;  // outlives the server; for defects of handlers and accept()
