@@ -1,0 +1,12 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace host {
+
+/// Length of the well-formed UTF-8 sequence that begins at `at` (overlong forms, surrogates and
+/// what lies beyond U+10FFFF are none), or 0. `at` lies inside `text`.
+std::size_t utf8_length(std::string_view text, std::size_t at);
+
+}  // namespace host
