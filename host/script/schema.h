@@ -64,15 +64,16 @@ class Schema {
     Kind kind = Kind::any;
     bool optional = false;
     bool secret = false;
-    std::string doc;
-    std::string default_json;   // encoded explicit default; "": none
-    std::optional<double> min;  // length, count, number, seconds, money in minor units, time in us
-    std::optional<double> max;
-    std::string pattern;         // a Lua pattern
-    std::vector<Scalar> values;  // one_of
-    std::string tag_field;       // tagged
-    std::vector<Field> fields;   // record: fields; tagged: variants, each a record
-    SchemaPtr of;                // list, map: the items
+    std::string doc = {};
+    std::string default_json = {};  // encoded explicit default; "": none
+    std::optional<double> min =
+        {};  // length, count, number, seconds, money in minor units, time in us
+    std::optional<double> max = {};
+    std::string pattern = {};         // a Lua pattern
+    std::vector<Scalar> values = {};  // one_of
+    std::string tag_field = {};       // tagged
+    std::vector<Field> fields = {};   // record: fields; tagged: variants, each a record
+    SchemaPtr of = {};                // list, map: the items
   };
 
   /// Sorts the fields by name and works out the defaults.

@@ -1,0 +1,21 @@
+#include "bindings/list.h"
+
+#include <lua.hpp>
+
+#include "bindings/module_table.h"
+#include "host/script/values.h"
+
+extern "C" const char host_embedded_list[];
+extern "C" const char host_embedded_list_end[];
+
+namespace host::bindings {
+
+int open_list(lua_State* L) {
+  const int base = lua_gettop(L);
+  script::push_list_metatable(L);
+  run_embedded(L, host_embedded_list, host_embedded_list_end, base);
+  freeze_module(L, "host.list");
+  return 1;
+}
+
+}  // namespace host::bindings
