@@ -42,7 +42,7 @@ Failure failure_of(const error_code& ec, std::string_view first_line) {
   if (ec == http::error::header_limit) return {431, "the head of the request is too large"};
   const std::size_t at = first_line.rfind(" HTTP/");
   if (ec == http::error::bad_version && at != std::string_view::npos &&
-      first_line.size() == at + 9) {
+      first_line.size() == at + 9 && std::count(first_line.begin(), first_line.end(), ' ') == 2) {
     return {505, "this server speaks HTTP/1.1"};
   }
   return {400, ec.message()};
