@@ -1,0 +1,42 @@
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "host/adapters/sqlite/connection.h"
+#include "host/adapters/sqlite/log_index.h"
+#include "host/adapters/sqlite/writer.h"
+#include "host/ports/logger.h"
+
+namespace host::sqlite {
+
+/// Beside the commit path: carries the write-ahead log over into the file (passively, from a
+/// connection of its own), and runs retention now and then. A thread of its own; stop() is
+/// idempotent and comes before the writer's.
+class Housekeeper {
+ public:
+  Housekeeper(std::unique_ptr<Connection> db, Writer& writer, LogIndex& index,
+              Duration retain_every, ports::Logger* logger);
+  ~Housekeeper();
+  void stop();
+
+ private:
+  void loop();
+  void checkpoint();
+
+  std::unique_ptr<Connection> db_;
+  Writer& writer_;
+  LogIndex& index_;
+  const Duration retain_every_;
+  ports::Logger* logger_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopped_ = false;  // guarded by mutex_
+
+  std::thread thread_;
+};
+
+}  // namespace host::sqlite

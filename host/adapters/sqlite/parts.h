@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "host/adapters/sqlite/database.h"
+#include "host/adapters/sqlite/housekeeper.h"
+#include "host/adapters/sqlite/lock_file.h"
+#include "host/adapters/sqlite/log_index.h"
+#include "host/adapters/sqlite/plugin_sql.h"
+#include "host/adapters/sqlite/reader.h"
+#include "host/adapters/sqlite/writer.h"
+
+namespace host::sqlite {
+
+/// What a Database is made of. Scripts' queries have a reader of their own, so that a slow one does
+/// not hold up fetches and states.
+struct Database::Parts {
+  explicit Parts(const Options& o) : options(o) {}
+  ~Parts();
+
+  /// Starts what works on `path`; `db` becomes the writer's. Throws SqlFailure.
+  void start(std::unique_ptr<Connection> db, const std::string& path);
+  void stop();
+  /// For the queries of scripts.
+  PluginSql& reading_sql() { return query_sql ? *query_sql : *writer_sql; }
+
+  const Options options;
+  LockFile lock;
+  std::shared_ptr<LogIndex> index = std::make_shared<LogIndex>();  // fetch handles may outlive us
+  PluginTables tables;
+  std::unique_ptr<Writer> writer;
+  std::unique_ptr<PluginSql> writer_sql;  // on the writer's connection
+  std::unique_ptr<PluginSql> query_sql;   // on the connection of `queries`; none without threads
+  std::unique_ptr<Reader> reader;
+  std::unique_ptr<Reader> queries;
+  std::unique_ptr<Housekeeper> housekeeper;  // none without threads
+};
+
+}  // namespace host::sqlite

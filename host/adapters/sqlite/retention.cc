@@ -1,0 +1,134 @@
+#include "host/adapters/sqlite/retention.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <optional>
+
+#include "host/adapters/sqlite/jobs.h"
+
+namespace host::sqlite {
+namespace {
+
+constexpr int kSliceBatches = 32;
+constexpr std::int64_t kSliceBytes = 8 << 20;
+constexpr int kSliceRows = 500;
+constexpr auto kReplyLife = std::chrono::hours(1);
+
+/// The lowest offset that some plugin has not read.
+Offset first_unread(Connection& db, const std::string& topic, PartitionNumber partition) {
+  Statement row = db.query(
+      "with consumers as (select distinct s.plugin from host_shard_offset o"
+      " join host_shard s on s.id = o.shard where o.topic = ?1)"
+      " select min(coalesce((select o.next from host_shard s join host_shard_offset o"
+      " on o.shard = s.id and o.topic = ?1 where s.plugin = consumers.plugin and s.number = ?2),"
+      " 0)) from consumers",
+      topic, partition);
+  if (!row.step() || row.is_null(0)) return std::numeric_limits<Offset>::max();
+  return row.integer(0);
+}
+
+struct Slice {
+  Offset start = -1;  // the new one; -1: nothing to drop
+  bool more = false;
+};
+
+Slice drop_slice(Round& round, std::int64_t topic, const ports::TopicSettings& settings,
+                 PartitionNumber partition) {
+  Connection& db = round.db;
+  std::int64_t kept_bytes = 0;
+  {
+    Statement row =
+        db.query("select bytes from host_topic_partition where topic = ? and partition = ?", topic,
+                 partition);
+    if (row.step()) kept_bytes = row.integer(0);
+  }
+  const Offset unread = first_unread(db, settings.name, partition);
+  const auto too_old = [&](Time last) {
+    return settings.keep != kForever && last < round.now - settings.keep;
+  };
+  Slice slice;
+  std::int64_t dropped = 0;
+  int batches = 0;
+  {
+    Statement row = db.query(
+        "select base, records, last_time, length(data) from host_log_batch"
+        " where topic = ? and partition = ? order by base limit 33",
+        topic, partition);
+    while (row.step()) {
+      const Offset next = row.integer(0) + row.integer(1);
+      const bool too_much = settings.max_bytes > 0 &&
+                            kept_bytes - dropped > static_cast<std::int64_t>(settings.max_bytes);
+      if (next > unread || (!too_old(row.time(2)) && !too_much)) break;
+      if (batches == kSliceBatches || dropped >= kSliceBytes) {
+        slice.more = true;
+        break;
+      }
+      dropped += row.integer(3);
+      slice.start = next;
+      ++batches;
+    }
+  }
+  if (slice.start < 0) return slice;
+  db.run("delete from host_log_batch where topic = ? and partition = ? and base < ?", topic,
+         partition, slice.start);
+  db.run(
+      "update host_topic_partition set start = ?, bytes = bytes - ?"
+      " where topic = ? and partition = ?",
+      slice.start, dropped, topic, partition);
+  return slice;
+}
+
+Result<void> retain_partition(Writer& writer, LogIndex& index, std::int64_t topic,
+                              const ports::TopicSettings& settings, PartitionNumber partition) {
+  for (Slice slice{.start = -1, .more = true}; slice.more;) {
+    Result<void> done = write_now(writer, [&](Round& round) -> Result<void> {
+      slice = drop_slice(round, topic, settings, partition);
+      return {};
+    });
+    if (!done) return done;
+    if (slice.start >= 0) index.trimmed(settings.name, partition, slice.start);
+  }
+  return {};
+}
+
+/// Deletes by slices whatever `sql` (with "now" and a limit) selects.
+Result<void> sweep(Writer& writer, const char* sql, Duration age) {
+  for (int gone = kSliceRows; gone == kSliceRows;) {
+    Result<void> done = write_now(writer, [&](Round& round) -> Result<void> {
+      gone = round.db.run(sql, round.now - age, kSliceRows);
+      return {};
+    });
+    if (!done) return done;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> retain(Writer& writer, LogIndex& index) {
+  for (const auto& [id, settings] : index.topics()) {
+    if (settings.keep == kForever && settings.max_bytes == 0) continue;
+    for (PartitionNumber p = 0; p < settings.partitions; ++p) {
+      const auto place = index.find(settings.name, p);
+      if (!place || place->start == place->end) continue;
+      if (Result<void> done = retain_partition(writer, index, id, settings, p); !done) return done;
+    }
+  }
+  Result<void> done = sweep(writer,
+                            "delete from host_reply where ask_id in (select ask_id from host_reply"
+                            " where created < ? limit ?)",
+                            kReplyLife);
+  if (!done) return done;
+  done = sweep(writer,
+               "delete from host_once_seen where (shard, id) in (select shard, id"
+               " from host_once_seen where until <= ? limit ?)",
+               Duration{0});
+  if (!done) return done;
+  return sweep(writer,
+               "delete from host_state where (shard, key) in (select shard, key from host_state"
+               " where bytes is null and quiet_until <= ? limit ?)",
+               Duration{0});
+}
+
+}  // namespace host::sqlite

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+#include "host/adapters/sqlite/connection.h"
+#include "host/ports/store.h"
+
+namespace host::sqlite {
+
+/// States of all shards of a plugin merged in byte order of their keys, strictly after `after`; at
+/// most `limit`, and about 8 MB. Inside the caller's snapshot. Throws SqlFailure.
+ports::StateList read_state_list(Connection& db, const std::string& plugin,
+                                 const std::string& after, std::size_t limit);
+
+}  // namespace host::sqlite

@@ -1,0 +1,222 @@
+#include "host/adapters/sqlite/writer.h"
+
+#include <chrono>
+#include <utility>
+
+namespace host::sqlite {
+namespace {
+
+constexpr std::size_t kRoundJobs = 2000;
+constexpr std::size_t kRoundBytes = std::size_t{8} << 20;
+constexpr std::size_t kQueueBytes = std::size_t{256} << 20;
+constexpr int kLongWalPages = (256 << 20) / 4096;
+constexpr auto kProbeEvery = std::chrono::seconds(1);
+
+}  // namespace
+
+Writer::Writer(std::unique_ptr<Connection> db, LogIndex& index, Settings settings)
+    : db_(std::move(db)), index_(index), settings_(std::move(settings)) {
+  if (!settings_.threaded) return;
+  sqlite3_wal_hook(
+      db_->native(),
+      [](void* self, sqlite3*, const char*, int pages) {
+        auto* writer = static_cast<Writer*>(self);
+        const std::lock_guard lock(writer->mutex_);
+        writer->wal_pages_ = pages;
+        return SQLITE_OK;
+      },
+      this);
+  thread_ = std::thread([this] { loop(); });
+}
+
+Writer::~Writer() { stop(); }
+
+void Writer::submit(std::unique_ptr<WriteJob> job) {
+  Error refused;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopped_) {
+      refused = retryable_error(Error::Code::unavailable, "the store is stopped");
+    } else if (queued_bytes_ + job->bytes() > kQueueBytes) {
+      refused = retryable_error(Error::Code::exhausted, "too much waits to be written",
+                                "the disk is slower than what comes in");
+    } else if (settings_.threaded) {
+      queued_bytes_ += job->bytes();
+      queue_.push_back(std::move(job));
+      wake_.notify_one();
+      return;
+    }
+  }
+  if (!refused.message.empty()) {
+    job->finish({.kind = Ending::Kind::rolled_back, .error = std::move(refused)});
+    return;
+  }
+  Jobs jobs;
+  jobs.push_back(std::move(job));
+  run(std::move(jobs));
+}
+
+void Writer::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    wake_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+std::string Writer::health() const {
+  const std::lock_guard lock(mutex_);
+  return stopped_ ? "the store is stopped" : problem_;
+}
+
+int Writer::wal_pages() const {
+  const std::lock_guard lock(mutex_);
+  return wal_pages_;
+}
+
+void Writer::loop() {
+  for (Jobs jobs; take(jobs); jobs = Jobs()) {
+    if (jobs.empty()) {
+      probe();
+    } else {
+      run(std::move(jobs));
+    }
+    if (wal_pages() > kLongWalPages) shorten_wal();
+  }
+}
+
+/// False: stopped, and nothing is left. True without jobs: it is time to try whether the disk is
+/// well again.
+bool Writer::take(Jobs& jobs) {
+  std::unique_lock lock(mutex_);
+  const auto ready = [this] { return stopped_ || !queue_.empty(); };
+  if (problem_.empty()) {
+    wake_.wait(lock, ready);
+  } else if (!wake_.wait_for(lock, kProbeEvery, ready)) {
+    return true;
+  }
+  std::size_t bytes = 0;
+  while (!queue_.empty() && jobs.size() < kRoundJobs && bytes < kRoundBytes) {
+    bytes += queue_.front()->bytes();
+    jobs.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  queued_bytes_ -= bytes;
+  return !jobs.empty();
+}
+
+void Writer::run(Jobs jobs) {
+  std::vector<Ending> endings;
+  {
+    const std::lock_guard lock(db_mutex_);
+    const Time now = settings_.clock->now();
+    RoundLog log(index_, now);
+    bool committing = false;
+    try {
+      endings = transaction(jobs, log, now, committing);
+      set_health({});
+      log.publish();
+    } catch (const SqlFailure& failure) {
+      db_->rollback();
+      const bool unknown = committing && leaves_commit_unknown(failure);
+      const Error error = to_error(failure, "writing " + settings_.path);
+      set_health(error.to_string());
+      endings.assign(
+          jobs.size(),
+          {.kind = unknown ? Ending::Kind::unknown : Ending::Kind::rolled_back, .error = error});
+    }
+  }
+  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i]->finish(std::move(endings[i]));
+}
+
+std::vector<Ending> Writer::transaction(Jobs& jobs, RoundLog& log, Time now, bool& committing) {
+  Round round{.db = *db_, .log = log, .now = now};
+  std::vector<Ending> endings(jobs.size());
+  std::vector<bool> left_out(jobs.size());
+  for (bool whole = false; !whole;) {
+    log.back_to(0);
+    db_->run("begin immediate");
+    whole = true;
+    for (std::size_t i = 0; i < jobs.size() && whole; ++i) {
+      if (left_out[i]) continue;
+      whole = apply(*jobs[i], round, endings[i]);
+      left_out[i] = !whole && !jobs[i]->repeats();
+    }
+  }
+  log.write(*db_);
+  committing = true;
+  db_->run("commit");
+  return endings;
+}
+
+bool Writer::apply(WriteJob& job, Round& round, Ending& ending) {
+  const std::size_t mark = round.log.mark();
+  db_->run("savepoint job");
+  ending = {};
+  try {
+    if (const Result<void> done = job.apply(round); !done) {
+      ending = {.kind = Ending::Kind::refused, .error = done.error()};
+    }
+  } catch (const SqlFailure& failure) {
+    if (is_environment(failure)) throw;
+    ending = {.kind = Ending::Kind::refused, .error = to_error(failure, settings_.path)};
+    if (ending.error.code == Error::Code::corrupt && settings_.logger != nullptr) {
+      settings_.logger->log(ports::LogLevel::error, ending.error.to_string());
+    }
+  }
+  // A statement of a plugin can end the whole transaction (stopped by its step limit, "or
+  // rollback"). The job has noted which it was and leaves it out the next time.
+  if (!db_->in_transaction()) return false;
+  if (ending.kind != Ending::Kind::committed) {
+    db_->run("rollback to job");
+    round.log.back_to(mark);
+  }
+  db_->run("release job");
+  return true;
+}
+
+void Writer::set_health(std::string problem) {
+  std::string before;
+  {
+    const std::lock_guard lock(mutex_);
+    if (problem_ == problem) return;
+    before = std::exchange(problem_, problem);
+  }
+  if (settings_.logger == nullptr) return;
+  if (problem.empty()) {
+    settings_.logger->log(ports::LogLevel::info, "the data file can be written again");
+  } else {
+    settings_.logger->log(ports::LogLevel::error, problem);
+  }
+}
+
+/// A write that nobody asked for, to find out that the disk has room again.
+void Writer::probe() {
+  const std::lock_guard lock(db_mutex_);
+  try {
+    db_->run("begin immediate");
+    db_->run("insert or replace into host_meta (name, value) values ('probe', zeroblob(16384))");
+    db_->run("commit");
+    set_health({});
+  } catch (const SqlFailure& failure) {
+    db_->rollback();
+    set_health(to_error(failure, "writing " + settings_.path).to_string());
+  }
+}
+
+/// The checkpoints beside the writer did not keep up: it waits for one, so that the file starts
+/// over. A reader that holds on makes it give up and try after the next round.
+void Writer::shorten_wal() {
+  const std::lock_guard lock(db_mutex_);
+  sqlite3_busy_timeout(db_->native(), 200);
+  const int code =
+      sqlite3_wal_checkpoint_v2(db_->native(), "main", SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
+  sqlite3_busy_timeout(db_->native(), 5000);
+  if (code == SQLITE_OK) {
+    const std::lock_guard guard(mutex_);
+    wal_pages_ = 0;
+  }
+}
+
+}  // namespace host::sqlite

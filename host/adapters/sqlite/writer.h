@@ -1,0 +1,110 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "host/adapters/sqlite/connection.h"
+#include "host/adapters/sqlite/log_index.h"
+#include "host/adapters/sqlite/round.h"
+#include "host/ports/clock.h"
+#include "host/ports/logger.h"
+
+namespace host::sqlite {
+
+/// What a job works on inside a round.
+struct Round {
+  Connection& db;
+  RoundLog& log;
+  Time now;
+};
+
+/// How a job ended. `refused`: it alone was rolled back, for its own reason. `rolled_back`: nothing
+/// of the round was written. `unknown`: perhaps it was.
+struct Ending {
+  enum class Kind { committed, refused, rolled_back, unknown };
+  Kind kind = Kind::committed;
+  Error error = {};
+};
+
+/// One piece of work of the writer. On the writer only.
+class WriteJob {
+ public:
+  virtual ~WriteJob() = default;
+  virtual std::size_t bytes() const { return 0; }
+  /// Inside the round's transaction, under a savepoint of its own. May be called again when the
+  /// round is repeated. An Error or a SqlFailure that is nobody else's fault takes back this job
+  /// alone.
+  virtual Result<void> apply(Round& round) = 0;
+  /// Whether the job, whose apply() ended the whole transaction, has noted why and takes part in
+  /// the repeated round without that; else it is left out of it.
+  virtual bool repeats() const { return false; }
+  /// Exactly once, after the round, or without one when the writer is stopped.
+  virtual void finish(Ending ending) = 0;
+};
+
+/// The one writer of the data file: takes everything that is queued, at most 2,000 jobs or 8 MB,
+/// into one transaction; answers after its COMMIT. One writer, because two on one file starve each
+/// other, and one COMMIT for all, because syncing is what costs.
+/// With a thread of its own, or without: then submit() does the round before it returns.
+/// submit(), health(), stop() are thread-safe.
+class Writer {
+ public:
+  struct Settings {
+    bool threaded = true;
+    std::string path;  // of the data file, for messages
+    const ports::Clock* clock = nullptr;
+    ports::Logger* logger = nullptr;
+  };
+  Writer(std::unique_ptr<Connection> db, LogIndex& index, Settings settings);
+  ~Writer();
+
+  /// Without a thread, this connection also reads; with the lock, on any thread.
+  Connection& connection() { return *db_; }
+  std::recursive_mutex& connection_mutex() { return db_mutex_; }
+
+  void submit(std::unique_ptr<WriteJob> job);
+  /// What was submitted is still written. Idempotent.
+  void stop();
+
+  /// Empty, or why the last round could not be written.
+  std::string health() const;
+  /// Pages in the write-ahead log after the last commit.
+  int wal_pages() const;
+
+ private:
+  using Jobs = std::vector<std::unique_ptr<WriteJob>>;
+
+  void loop();
+  bool take(Jobs& jobs);
+  void run(Jobs jobs);
+  /// The outcome of every job; throws SqlFailure when the round failed as a whole.
+  std::vector<Ending> transaction(Jobs& jobs, RoundLog& log, Time now, bool& committing);
+  /// False: the transaction is gone, through no fault of the disk; the round must be repeated.
+  bool apply(WriteJob& job, Round& round, Ending& ending);
+  void set_health(std::string problem);
+  void probe();
+  void shorten_wal();
+
+  std::unique_ptr<Connection> db_;
+  std::recursive_mutex db_mutex_;
+  LogIndex& index_;
+  const Settings settings_;
+
+  mutable std::mutex mutex_;
+  // guarded by mutex_
+  std::condition_variable wake_;
+  std::deque<std::unique_ptr<WriteJob>> queue_;
+  std::size_t queued_bytes_ = 0;
+  std::string problem_;
+  int wal_pages_ = 0;
+  bool stopped_ = false;
+
+  std::thread thread_;  // last: it uses everything above
+};
+
+}  // namespace host::sqlite
