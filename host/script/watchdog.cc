@@ -19,7 +19,7 @@ struct TurnSlot {
   std::atomic<std::uint64_t> turn{0};     // odd: one is running
   std::atomic<std::uint64_t> stopped{0};  // the turn that must end
   std::atomic<lua_State*> state{nullptr};
-  std::atomic<bool> by_signal{false};
+  std::atomic<bool> compiled{false};
   std::atomic<std::int64_t> budget_us{0};
   std::atomic<std::int64_t> used_budget_us{0};  // what the watchdog applied, for the message
   std::atomic<const char*> plugin{""};
@@ -85,7 +85,13 @@ void on_stop_signal(int) {
   const std::uint64_t turn = slot->turn.load(std::memory_order_relaxed);
   if (turn % 2 == 0 || slot->stopped.load(std::memory_order_relaxed) != turn) return;
   slot->armed.store(true, std::memory_order_relaxed);
-  interrupt::arm(slot->state.load(std::memory_order_relaxed), slot->callback);
+  lua_State* L = slot->state.load(std::memory_order_relaxed);
+  if (slot->compiled.load(std::memory_order_relaxed)) {
+    interrupt::arm(L, slot->callback);
+  } else {
+    // It would look by itself, but not where its stack is so full that no hook has room.
+    interrupt::look_always(L, slot->callback);
+  }
 }
 
 }  // namespace
@@ -148,7 +154,7 @@ bool Watchdog::look(TurnSlot& slot) {
     slot.stopped.store(turn, std::memory_order_release);
     ++cuts_;
   }
-  if (slot.by_signal.load(std::memory_order_relaxed)) pthread_kill(slot.thread, stop_signal());
+  pthread_kill(slot.thread, stop_signal());
   return true;
 }
 
@@ -170,7 +176,7 @@ Turn::Turn(LuaState& state, const char* plugin, const char* handler, Duration bu
   const std::uint64_t turn = slot_.turn.load(std::memory_order_relaxed);
   HOST_DCHECK(turn % 2 == 0, "turns do not nest");
   slot_.state.store(state.get(), std::memory_order_relaxed);
-  slot_.by_signal.store(state.jit(), std::memory_order_relaxed);
+  slot_.compiled.store(state.jit(), std::memory_order_relaxed);
   slot_.budget_us.store(budget.count(), std::memory_order_relaxed);
   slot_.plugin.store(plugin, std::memory_order_relaxed);
   slot_.handler.store(handler, std::memory_order_relaxed);
@@ -180,12 +186,15 @@ Turn::Turn(LuaState& state, const char* plugin, const char* handler, Duration bu
 }
 
 Turn::~Turn() {
-  if (!state_.jit() && must_stop()) interrupt::look_sometimes(state_.get(), &LuaState::interrupted);
+  const bool stopped = must_stop();
   slot_.turn.fetch_add(1, std::memory_order_release);
   std::atomic_signal_fence(std::memory_order_seq_cst);
   state_.turn_ = nullptr;
-  if (slot_.armed.exchange(false, std::memory_order_relaxed)) {
+  if (!slot_.armed.exchange(false, std::memory_order_relaxed) && !stopped) return;
+  if (state_.jit()) {
     interrupt::disarm(state_.get(), &LuaState::interrupted);
+  } else {
+    interrupt::look_sometimes(state_.get(), &LuaState::interrupted);
   }
 }
 
