@@ -8,9 +8,9 @@ namespace host {
 
 }  // namespace host
 
-#define HOST_CHECK(condition, why)                                                  \
-  do {                                                                              \
-    if (!(condition)) ::host::check_failed(__FILE__, __LINE__, #condition, (why));  \
+#define HOST_CHECK(condition, why)                                                 \
+  do {                                                                             \
+    if (!(condition)) ::host::check_failed(__FILE__, __LINE__, #condition, (why)); \
   } while (false)
 
 #ifdef NDEBUG

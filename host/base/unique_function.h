@@ -17,8 +17,8 @@ class UniqueFunction<R(Args...)> {
   UniqueFunction() = default;
   UniqueFunction(std::nullptr_t) {}  // NOLINT: implicit
   template <class F>
-    requires(!std::is_same_v<std::decay_t<F>, UniqueFunction>)
-  UniqueFunction(F&& f)  // NOLINT: implicit
+  requires(!std::is_same_v<std::decay_t<F>, UniqueFunction>)
+      UniqueFunction(F&& f)  // NOLINT: implicit
       : impl_(std::make_unique<Holder<std::decay_t<F>>>(std::forward<F>(f))) {}
 
   explicit operator bool() const { return impl_ != nullptr; }

@@ -69,7 +69,7 @@ struct Manifest {
     std::string pattern;  // "/walls/:id", may end in "/*"
     bool auth_none = false;
     std::vector<std::string> roles;
-    std::string own_param;  // the token's subject must be this parameter
+    std::string own_param;                 // the token's subject must be this parameter
     std::vector<std::string> media_types;  // accepted bodies; empty: takes no body
     std::size_t max_body = 1'000'000;      // bytes
     Duration timeout = std::chrono::seconds(30);

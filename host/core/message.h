@@ -14,12 +14,12 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 /// Names of the headers that the host itself writes; a script's own headers never begin so.
 namespace header {
-inline constexpr const char* kId = "host-id";                // message id, kept through the inbox
-inline constexpr const char* kOrigin = "host-origin";        // "DATABASE/PLUGIN/SHARD/EPOCH-SEQ"
-inline constexpr const char* kRevision = "host-revision";    // of the script that emitted it
-inline constexpr const char* kAsk = "host-ask";              // ask id that ctx:reply answers
-inline constexpr const char* kTime = "host-time";            // original time of a re-keyed message
-inline constexpr const char* kTopic = "host-topic";          // original topic of one in an inbox
+inline constexpr const char* kId = "host-id";              // message id, kept through the inbox
+inline constexpr const char* kOrigin = "host-origin";      // "DATABASE/PLUGIN/SHARD/EPOCH-SEQ"
+inline constexpr const char* kRevision = "host-revision";  // of the script that emitted it
+inline constexpr const char* kAsk = "host-ask";            // ask id that ctx:reply answers
+inline constexpr const char* kTime = "host-time";          // original time of a re-keyed message
+inline constexpr const char* kTopic = "host-topic";        // original topic of one in an inbox
 inline constexpr const char* kCorrelation = "correlation-id";
 inline constexpr const char* kTrace = "traceparent";
 }  // namespace header
@@ -54,8 +54,9 @@ struct Message {
   enum class Kind { record, timer, every };
 
   Kind kind = Kind::record;
-  std::string id;     // "PLUGIN/SHARD/EPOCH-SEQ", "TOPIC/PARTITION/OFFSET", or a timer's id
-  std::string topic;  // of the record (the original one, through the inbox); a timer's or every's name
+  std::string id;  // "PLUGIN/SHARD/EPOCH-SEQ", "TOPIC/PARTITION/OFFSET", or a timer's id
+  std::string
+      topic;  // of the record (the original one, through the inbox); a timer's or every's name
   std::optional<std::string> key;
   std::string payload;
   Headers headers;

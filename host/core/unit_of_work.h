@@ -61,13 +61,11 @@ struct StateChange {
 struct UnitOfWork {
   std::optional<StateChange> state;  // nothing: unchanged
   std::vector<Emit> emits;
-  std::vector<TimerChange> timers;   // in the order of the calls
+  std::vector<TimerChange> timers;  // in the order of the calls
   std::vector<SqlStatement> sql;
   std::optional<std::string> reply;  // answers the ask that sent the message
 
-  bool empty() const {
-    return !state && emits.empty() && timers.empty() && sql.empty() && !reply;
-  }
+  bool empty() const { return !state && emits.empty() && timers.empty() && sql.empty() && !reply; }
 };
 
 /// How a handler ended.

@@ -3,8 +3,8 @@
 #include <memory>
 #include <string_view>
 
-#include "host/core/http.h"
 #include "host/base/unique_function.h"
+#include "host/core/http.h"
 
 namespace host::ports {
 

@@ -47,15 +47,15 @@ struct Call {
   enum class Kind { message, http, stream_map };
 
   Kind kind = Kind::message;
-  Message message;               // of message and stream_map
-  std::size_t route = 0;         // index into Manifest::routes, of http and stream_map
-  HttpRequest request;           // of http
+  Message message;        // of message and stream_map
+  std::size_t route = 0;  // index into Manifest::routes, of http and stream_map
+  HttpRequest request;    // of http
   std::vector<std::pair<std::string, std::string>> params;  // decoded path parameters, of http
   std::string user;                                         // token subject, "" without
   std::vector<std::string> roles;
 
   PartitionNumber shard = 0;
-  StateRow state;           // of the key, as the earlier messages left it
+  StateRow state;  // of the key, as the earlier messages left it
   bool last_attempt = false;
   std::string correlation_id;
   Time now{};               // ctx:now()
@@ -67,14 +67,14 @@ struct Call {
 /// waits for earlier ones).
 struct HttpOutcome {
   HttpResponse response;
-  UnitOfWork unit;     // emits only
+  UnitOfWork unit;      // emits only
   bool failed = false;  // raised or was stopped: `response` is 500, the error is in `error`
   Error error = {};
 };
 struct Step {
-  std::optional<Outcome> outcome = {};         // of message
-  std::optional<HttpOutcome> http = {};        // of http
-  std::optional<std::string> mapped = {};      // of stream_map: JSON; "" = leave the record out
+  std::optional<Outcome> outcome = {};     // of message
+  std::optional<HttpOutcome> http = {};    // of http
+  std::optional<std::string> mapped = {};  // of stream_map: JSON; "" = leave the record out
   std::vector<Effect> effects = {};
 
   bool finished() const { return outcome || http || mapped; }

@@ -16,8 +16,8 @@ namespace host::ports {
 
 /// A durable row for a message that is slow, waits for its retry, or stands behind such a one.
 struct PendingRow {
-  std::int64_t id = 0;  // given by the shard; ascending = order within the key
-  Message message;      // payload and headers included when loaded by load_pending()
+  std::int64_t id = 0;           // given by the shard; ascending = order within the key
+  Message message;               // payload and headers included when loaded by load_pending()
   std::optional<Time> due = {};  // not before; nothing: as soon as it is first of its key
   bool stopped = false;          // retry.last = "stop": waits until it is released
   std::string last_error = {};   // of the attempt before
@@ -91,8 +91,8 @@ struct ShardCommit {
   std::vector<std::pair<std::string, TimerChange>> timers;  // key, in order
   std::vector<std::string> timers_fired;                    // ids: finished, removed
   std::vector<std::string> forget_timers;  // keys whose timers set BEFORE this commit all go
-  std::vector<std::pair<std::string, Time>> every_next;     // name -> next due
-  std::vector<std::pair<std::string, Time>> once_seen;      // "TOPIC\0ID" -> forget it after
+  std::vector<std::pair<std::string, Time>> every_next;  // name -> next due
+  std::vector<std::pair<std::string, Time>> once_seen;   // "TOPIC\0ID" -> forget it after
   std::vector<Mark> marks;
   std::vector<OutgoingRow> outgoing;  // appended to the log by this commit where shares_store()
   std::vector<DeadLetter> dead;
@@ -125,7 +125,7 @@ struct ShardImage {
   std::map<std::string, Offset> next_offsets;
   std::int64_t seq = 0;
   std::int64_t acked_seq = 0;
-  int state_version = 0;  // of the last commit; 0: never committed
+  int state_version = 0;            // of the last commit; 0: never committed
   std::vector<PendingRow> pending;  // by id
   std::vector<Mark> marks;
   std::vector<OutgoingRow> outgoing;  // seq above acked_seq, in order; none where shares_store()
@@ -137,7 +137,7 @@ struct ListedState {
   StateRow state;
 };
 struct StateList {
-  std::vector<ListedState> items;  // in byte order of their keys; forgotten ones left out
+  std::vector<ListedState> items;   // in byte order of their keys; forgotten ones left out
   std::optional<std::string> next;  // `after` of the next page
 };
 struct DeadList {
@@ -170,7 +170,8 @@ class Store {
   /// Makes the plugin's own tables and records which migrations ran. Blocks. All or nothing.
   /// Errors: invalid (not additive, a name without the plugin's prefix, a recorded migration that
   /// changed, SQL error: the message names which migration), unavailable.
-  virtual Result<void> migrate(const std::string& plugin, const std::vector<std::string>& tables) = 0;
+  virtual Result<void> migrate(const std::string& plugin,
+                               const std::vector<std::string>& tables) = 0;
   /// Checks one statement of a plugin against its tables without running it. Blocks.
   virtual Result<void> check_sql(const std::string& plugin, const std::string& sql) = 0;
 
@@ -181,8 +182,8 @@ class Store {
                       UniqueFunction<void(CommitResult)> callback) = 0;
 
   /// One entry a key, in the order asked for; a key without a row has no bytes and version 0.
-  virtual void load_states(const ShardRef& shard, std::vector<std::string> keys,
-                           Executor& executor, Callback<std::vector<StateRow>> callback) = 0;
+  virtual void load_states(const ShardRef& shard, std::vector<std::string> keys, Executor& executor,
+                           Callback<std::vector<StateRow>> callback) = 0;
   /// Whole rows, by id; ids that are gone are left out.
   virtual void load_pending(const ShardRef& shard, std::vector<std::int64_t> ids,
                             Executor& executor, Callback<std::vector<PendingRow>> callback) = 0;

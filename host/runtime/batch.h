@@ -13,10 +13,10 @@ namespace host::runtime {
 /// Only on its lane.
 struct Batch {
   std::shared_ptr<ports::ShardCommit> commit = std::make_shared<ports::ShardCommit>();
-  std::vector<ItemPtr> finished;  // in the order of their units
-  std::vector<ItemPtr> parked;    // their rows are made by it
-  std::vector<ItemPtr> updated;   // their rows were there and are brought up to date
-  std::vector<ItemPtr> sql_items; // the item of commit.units[i]
+  std::vector<ItemPtr> finished;   // in the order of their units
+  std::vector<ItemPtr> parked;     // their rows are made by it
+  std::vector<ItemPtr> updated;    // their rows were there and are brought up to date
+  std::vector<ItemPtr> sql_items;  // the item of commit.units[i]
   std::map<std::string, std::size_t> state_index;  // key -> entry in commit.states
   std::map<TopicInput*, std::size_t> passed;       // how many of the head of its queue
   std::map<std::pair<std::string, std::string>, std::size_t> mark_index;

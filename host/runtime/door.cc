@@ -28,23 +28,23 @@ ports::Append make_record(const Environment& env, const Emit& emit, const Header
 
 Door::Door(ShardRef ref, const Environment& environment, Executor& lane)
     : ref_(std::move(ref)), env_(environment), lane_(lane), outbox_(environment, lane) {
-  outbox_.on_progress(
-      [this] { submit(); },
-      [this](const ports::OutgoingRow& row, const Error& error) {
-        ports::DeadLetter letter;
-        letter.id = ref_.to_string() + "/" + std::to_string(row.epoch) + "-" + std::to_string(row.seq);
-        letter.plugin = ref_.plugin;
-        letter.shard = ref_.number;
-        letter.message.id = letter.id;
-        letter.message.topic = row.record.topic;
-        letter.message.key = row.record.key;
-        letter.message.payload = row.record.payload;
-        letter.message.headers = row.record.headers;
-        letter.reason = "refused";
-        letter.error = error;
-        letter.at = env_.clock.now();
-        refused_.push_back(std::move(letter));
-      });
+  outbox_.on_progress([this] { submit(); },
+                      [this](const ports::OutgoingRow& row, const Error& error) {
+                        ports::DeadLetter letter;
+                        letter.id = ref_.to_string() + "/" + std::to_string(row.epoch) + "-" +
+                                    std::to_string(row.seq);
+                        letter.plugin = ref_.plugin;
+                        letter.shard = ref_.number;
+                        letter.message.id = letter.id;
+                        letter.message.topic = row.record.topic;
+                        letter.message.key = row.record.key;
+                        letter.message.payload = row.record.payload;
+                        letter.message.headers = row.record.headers;
+                        letter.reason = "refused";
+                        letter.error = error;
+                        letter.at = env_.clock.now();
+                        refused_.push_back(std::move(letter));
+                      });
 }
 
 Door::~Door() { alive_.reset(); }
@@ -148,10 +148,10 @@ void Door::settle(ports::CommitResult result) {
   refused_.insert(refused_.begin(), commit_->dead.begin(), commit_->dead.end());
   seq_ -= static_cast<std::int64_t>(commit_->outgoing.size());
   commit_.reset();
-  fail_all(nothing_written ? retryable_error(Error::Code::unavailable, result.error.message,
-                                             result.error.hint)
-                           : make_error(Error::Code::timeout, "whether it was sent is unknown: " +
-                                                                  result.error.message));
+  fail_all(nothing_written
+               ? retryable_error(Error::Code::unavailable, result.error.message, result.error.hint)
+               : make_error(Error::Code::timeout,
+                            "whether it was sent is unknown: " + result.error.message));
   if (nothing_written) {
     submit();
   } else {

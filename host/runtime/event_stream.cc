@@ -96,12 +96,12 @@ void EventStream::open(PartitionNumber number, Offset wanted) {
 
 void EventStream::fetch(PartitionNumber number) {
   Partition& partition = partitions_[number];
-  partition.fetch = env_.log.fetch(
-      source_.topic, number, partition.next, kFetchBytes, lane_,
-      [weak = weak_from_this(), number](Result<ports::Fetched> result) {
-        const auto self = weak.lock();
-        if (self && !self->stopped_) self->fetched(number, std::move(result));
-      });
+  partition.fetch =
+      env_.log.fetch(source_.topic, number, partition.next, kFetchBytes, lane_,
+                     [weak = weak_from_this(), number](Result<ports::Fetched> result) {
+                       const auto self = weak.lock();
+                       if (self && !self->stopped_) self->fetched(number, std::move(result));
+                     });
 }
 
 void EventStream::fetched(PartitionNumber number, Result<ports::Fetched> result) {
@@ -137,8 +137,8 @@ std::optional<std::string> EventStream::map(Record record) {
   ports::Call call = source_.call;
   call.kind = ports::Call::Kind::stream_map;
   call.now = record.time;
-  call.message.id = record.topic + "/" + std::to_string(record.partition) + "/" +
-                    std::to_string(record.offset);
+  call.message.id =
+      record.topic + "/" + std::to_string(record.partition) + "/" + std::to_string(record.offset);
   call.message.topic = record.topic.substr(env_.topic_prefix.size());
   call.message.key = std::move(record.key);
   call.message.payload = std::move(record.payload);
@@ -162,22 +162,22 @@ std::string EventStream::id() const {
 
 void EventStream::tick() {
   if (stopped_) return;
-  call_ = std::make_shared<HttpCall>(
-      env_, lane_, code_, std::chrono::seconds(30),
-      [weak = weak_from_this()](ports::HttpOutcome outcome) {
-        const auto self = weak.lock();
-        if (!self || self->stopped_) return;
-        const bool good = !outcome.failed && outcome.response.status < 400;
-        std::string text = event("", outcome.response.body);
-        if (!good) text.insert(0, "event: problem\n");
-        self->write(std::move(text), [weak] {
-          const auto waiting = weak.lock();
-          if (!waiting || waiting->stopped_) return;
-          waiting->lane_.post_after(waiting->source_.every, [weak] {
-            if (const auto again = weak.lock()) again->tick();
-          });
-        });
-      });
+  call_ = std::make_shared<HttpCall>(env_, lane_, code_, std::chrono::seconds(30),
+                                     [weak = weak_from_this()](ports::HttpOutcome outcome) {
+                                       const auto self = weak.lock();
+                                       if (!self || self->stopped_) return;
+                                       const bool good =
+                                           !outcome.failed && outcome.response.status < 400;
+                                       std::string text = event("", outcome.response.body);
+                                       if (!good) text.insert(0, "event: problem\n");
+                                       self->write(std::move(text), [weak] {
+                                         const auto waiting = weak.lock();
+                                         if (!waiting || waiting->stopped_) return;
+                                         waiting->lane_.post_after(waiting->source_.every, [weak] {
+                                           if (const auto again = weak.lock()) again->tick();
+                                         });
+                                       });
+                                     });
   ports::Call call = source_.call;
   call.now = call.wall_clock = env_.clock.now();
   call_->start(std::move(call));

@@ -2,6 +2,7 @@
 
 #include "host/runtime/event_stream.h"
 #include "host/runtime/http_call.h"
+#include "host/runtime/sabotage.h"
 
 namespace host::runtime {
 namespace {
@@ -24,9 +25,10 @@ std::string correlation_of(const HttpRequest& request, ports::Chance& chance) {
   for (const char* name : {"correlation-id", "x-correlation-id", "x-request-id"}) {
     const std::string* given = find_header(request.headers, name);
     if (given == nullptr || given->empty() || given->size() > 128) continue;
-    const bool printable = given->find_first_not_of(
-                               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/") ==
-                           std::string::npos;
+    const bool printable =
+        given->find_first_not_of(
+            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/") ==
+        std::string::npos;
     if (printable) return *given;
   }
   return random_id(chance);
@@ -78,7 +80,8 @@ void Gateway::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> 
     return;
   }
   if (stopping_ || !routes_) {
-    responder->respond(problem(503, "the host is starting or stopping", {}, {{"retry-after", "1"}}));
+    responder->respond(
+        problem(503, "the host is starting or stopping", {}, {{"retry-after", "1"}}));
     return;
   }
   Routes::Match match = routes_->match(request.method, request.path);
@@ -88,7 +91,8 @@ void Gateway::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> 
     } else if (request.method == "OPTIONS") {
       responder->respond({.status = 204, .headers = {{"allow", match.allow}}, .body = {}});
     } else {
-      responder->respond(problem(405, "this path has " + match.allow, {}, {{"allow", match.allow}}));
+      responder->respond(
+          problem(405, "this path has " + match.allow, {}, {{"allow", match.allow}}));
     }
     return;
   }
@@ -166,6 +170,13 @@ void Gateway::answered(const Plugin& plugin, const std::string& route, Headers h
   if (emits.size() == 1) {
     const auto spread = static_cast<std::int64_t>(to_micros(env_.clock.now()) & 0xffff);
     std::vector<ports::Append> records{make_record(env_, emits.front(), headers, spread)};
+    if (sabotage::kAnswerBeforeCommit) {
+      lane_.post_after(std::chrono::milliseconds(20), [this, records]() mutable {
+        env_.log.append(std::move(records), lane_, [](auto) {});
+      });
+      responder->respond(std::move(response));
+      return;
+    }
     auto done = [response = std::move(response),
                  responder = std::move(responder)](auto result) mutable {
       if (!result) {
@@ -190,7 +201,8 @@ void Gateway::stream(const Plugin& plugin, Routes::Match match, HttpRequest requ
                      std::unique_ptr<ports::HttpResponder> responder) {
   const Manifest::Stream& declared = *plugin.code->manifest().routes.at(match.route).stream;
   if (request.method == "HEAD") {
-    responder->respond({.status = 200, .headers = {{"content-type", "text/event-stream"}}, .body = {}});
+    responder->respond(
+        {.status = 200, .headers = {{"content-type", "text/event-stream"}}, .body = {}});
     return;
   }
   EventStream::Source source;
@@ -210,10 +222,11 @@ void Gateway::stream(const Plugin& plugin, Routes::Match match, HttpRequest requ
                                      {header::kCorrelation, source.call.correlation_id}},
                          .body = {}});
   auto holder = std::make_shared<std::weak_ptr<EventStream>>();
-  auto following = std::make_shared<EventStream>(
-      env_, lane_, *plugin.code, std::move(source), std::move(out), [this, holder] {
-        if (const auto ended = holder->lock()) streams_.erase(ended);
-      });
+  auto following = std::make_shared<EventStream>(env_, lane_, *plugin.code, std::move(source),
+                                                 std::move(out), [this, holder] {
+                                                   if (const auto ended = holder->lock())
+                                                     streams_.erase(ended);
+                                                 });
   *holder = following;
   streams_.insert(following);
   following->start(last_id);

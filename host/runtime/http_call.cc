@@ -54,9 +54,9 @@ void HttpCall::start(ports::Call call) {
   dropper_ = code_.on_drop([weak = weak_from_this()](const ports::Engine* engine, bool) {
     const auto self = weak.lock();
     if (!self || self->engine_.get() != engine) return;
-    self->finish(failure(503, retryable_error(Error::Code::unavailable,
-                                              "the plugin's code was replaced meanwhile"),
-                         {{"retry-after", "1"}}));
+    self->finish(failure(
+        503, retryable_error(Error::Code::unavailable, "the plugin's code was replaced meanwhile"),
+        {{"retry-after", "1"}}));
   });
   deadline_ = lane_.post_after(timeout_, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) {
@@ -108,8 +108,8 @@ void HttpCall::ask(ports::AskEffect question, UniqueFunction<void(ports::EffectA
   const std::string id = hex(env_.chance.bytes(16));
   asks_.insert(id);
   env_.asks.wait(id, question.timeout, lane_,
-                 [self = shared_from_this(), id, resume = std::move(resume)](
-                     Result<std::string> reply) mutable {
+                 [self = shared_from_this(), id,
+                  resume = std::move(resume)](Result<std::string> reply) mutable {
                    self->asks_.erase(id);
                    if (reply) {
                      resume(std::move(*reply));

@@ -50,8 +50,8 @@ struct Item {
   std::string once_id;
   Time once_until{};
   bool once_checked = false;
-  bool forwarded = false;       // it goes on to the inbox, as the same message
-  bool passed = true;  // the prefix went past it (a record: false until then)
+  bool forwarded = false;  // it goes on to the inbox, as the same message
+  bool passed = true;      // the prefix went past it (a record: false until then)
 
   std::int64_t pending_id = 0;  // of its row; 0: none
   bool row_dirty = false;       // attempt, due or stopped changed since the row was written
@@ -69,7 +69,7 @@ struct Item {
 
   std::shared_ptr<ports::Engine> engine;  // outlives the task
   std::unique_ptr<ports::Task> task;
-  std::string engine_revision;            // of the engine that ran it last
+  std::string engine_revision;  // of the engine that ran it last
   Finished finished;
 };
 using ItemPtr = std::shared_ptr<Item>;
@@ -89,8 +89,8 @@ struct TopicInput {
   std::string topic;
   std::deque<ItemPtr> queue;
   std::size_t bytes = 0;
-  Offset read_to = 0;    // where the next fetch begins
-  Offset committed = -1; // next offset of the last commit; -1: none yet
+  Offset read_to = 0;     // where the next fetch begins
+  Offset committed = -1;  // next offset of the last commit; -1: none yet
   std::unique_ptr<ports::Log::Fetch> fetch;
   bool stopped = false;  // by a gap or a topic that is gone
 

@@ -53,10 +53,11 @@ Executor::TimerId Lane::post_after(Duration delay, UniqueFunction<void()> work) 
     auto timer = std::make_unique<asio::steady_timer>(impl_->io, due);
     asio::steady_timer& armed = *timer;
     impl_->timers.emplace(id, std::move(timer));
-    armed.async_wait([this, id, work = std::move(work)](const boost::system::error_code& error) mutable {
-      if (error || impl_->timers.erase(id) == 0) return;
-      work();
-    });
+    armed.async_wait(
+        [this, id, work = std::move(work)](const boost::system::error_code& error) mutable {
+          if (error || impl_->timers.erase(id) == 0) return;
+          work();
+        });
   });
   return id;
 }

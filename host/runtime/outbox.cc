@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "host/runtime/sabotage.h"
+
 namespace host::runtime {
 namespace {
 
@@ -51,6 +53,7 @@ void Outbox::send() {
   std::vector<ports::Append> records;
   records.reserve(count);
   for (std::size_t i = 0; i < count; ++i) records.push_back(rows_[i].record);
+  if (sabotage::kAcknowledgeEarly) acked_ = rows_[count - 1].seq;
   env_.log.append(std::move(records), lane_,
                   [this, count, alive = std::weak_ptr<int>(alive_)](auto result) {
                     if (!alive.expired()) answered(count, std::move(result));

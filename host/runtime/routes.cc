@@ -96,8 +96,7 @@ Routes::Match Routes::match(std::string_view method, std::string_view path) cons
     const bool fits = entry.method == method || entry.method == "*" ||
                       (method == "HEAD" && entry.method == "GET");
     if (fits) {
-      return {entry.plugin,          entry.index,    entry.name, std::move(*parameters),
-              entry.max_body, {}};
+      return {entry.plugin, entry.index, entry.name, std::move(*parameters), entry.max_body, {}};
     }
     if (found.allow.find(entry.method) == std::string::npos) {
       found.allow += (found.allow.empty() ? "" : ", ") + entry.method;

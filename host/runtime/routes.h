@@ -21,12 +21,12 @@ class Routes {
   static Result<std::shared_ptr<const Routes>> make(const std::vector<const Manifest*>& plugins);
 
   struct Match {
-    std::string plugin;        // empty: nothing matches
-    std::size_t route = 0;     // index into its manifest's routes
-    std::string name;          // "GET /walls/:id"
-    Parameters parameters;     // the rest that "*" stands for has the name "*"
+    std::string plugin;     // empty: nothing matches
+    std::size_t route = 0;  // index into its manifest's routes
+    std::string name;       // "GET /walls/:id"
+    Parameters parameters;  // the rest that "*" stands for has the name "*"
     std::size_t max_body = 0;
-    std::string allow;         // methods that the path has; empty: the path is unknown
+    std::string allow;  // methods that the path has; empty: the path is unknown
   };
   Match match(std::string_view method, std::string_view path) const;
 

