@@ -24,12 +24,8 @@ Reloader::Answer Reloader::start(const std::string& file) {
     return {.kind = Answer::Kind::refused, .problems = std::move(loaded.problems)};
   }
   const std::string name = loaded.revision->manifest().name;
-  Plugin plugin{.file = file,
-                .live = nullptr,
-                .previous = nullptr,
-                .refused = {},
-                .tried = {},
-                .changing = {}};
+  Plugin plugin;
+  plugin.file = file;
   const auto refused = [&](const Error& error) {
     return Answer{.kind = not_the_scripts(error) ? Answer::Kind::away : Answer::Kind::refused,
                   .problems = {problem_of(error, loaded.revision->manifest())}};
@@ -248,7 +244,8 @@ Reloader::Contents Reloader::on_disk(const Contents& files) const {
 
 void Reloader::watch_all() {
   Contents files;
-  for (const auto& [name, plugin] : plugins_) files.insert(plugin.tried.begin(), plugin.tried.end());
+  for (const auto& [name, plugin] : plugins_)
+    files.insert(plugin.tried.begin(), plugin.tried.end());
   parts_.watch(files);
 }
 

@@ -1,0 +1,69 @@
+#include "host/app/control_loop.h"
+
+namespace host::app {
+
+void ControlLoop::post(UniqueFunction<void()> work) {
+  {
+    const std::lock_guard lock(mutex_);
+    ready_.push_back(std::move(work));
+  }
+  changed_.notify_all();
+}
+
+Executor::TimerId ControlLoop::post_after(Duration delay, UniqueFunction<void()> work) {
+  TimerId id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    id = next_id_++;
+    delayed_.emplace(Clock::now() + delay, Delayed{id, std::move(work)});
+  }
+  changed_.notify_all();
+  return id;
+}
+
+void ControlLoop::cancel(TimerId id) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(delayed_, [id](const auto& entry) { return entry.second.id == id; });
+}
+
+bool ControlLoop::take(UniqueFunction<void()>& work) {
+  std::unique_lock lock(mutex_);
+  while (!quit_) {
+    const auto first = delayed_.begin();
+    if (first != delayed_.end() && first->first <= Clock::now()) {
+      work = std::move(first->second.work);
+      delayed_.erase(first);
+      return true;
+    }
+    if (!ready_.empty()) {
+      work = std::move(ready_.front());
+      ready_.pop_front();
+      return true;
+    }
+    if (first == delayed_.end()) {
+      changed_.wait(lock);
+    } else {
+      const Clock::time_point due = first->first;
+      changed_.wait_until(lock, due);
+    }
+  }
+  return false;
+}
+
+void ControlLoop::run() {
+  UniqueFunction<void()> work;
+  while (take(work)) {
+    work();
+    work = nullptr;
+  }
+}
+
+void ControlLoop::quit() {
+  {
+    const std::lock_guard lock(mutex_);
+    quit_ = true;
+  }
+  changed_.notify_all();
+}
+
+}  // namespace host::app

@@ -1,0 +1,228 @@
+#include "host/app/deployment.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "host/adapters/files/read_file.h"
+#include "host/app/options.h"
+#include "host/script/data_file.h"
+#include "host/script/manifest_lines.h"
+
+namespace host::app {
+namespace {
+
+using nlohmann::json;
+
+using Path = std::vector<std::string>;
+
+/// One pass over the table that the file returned; collects problems with their lines.
+class Reader {
+ public:
+  Reader(const std::string& file, const std::string& text, const std::string& root)
+      : file_(file), root_(root), sources_{{file, text}}, lines_(sources_) {}
+
+  DeploymentResult read(const json& table) {
+    for (const auto& [name, value] : table.items()) field({name}, value);
+    if (out_.deployment.plugins.empty() && out_.problems.empty()) {
+      problem({"plugins"}, "no plugins are named", "plugins = { [\"plugins/NAME.lua\"] = {} }");
+    }
+    return std::move(out_);
+  }
+
+ private:
+  void problem(const Path& at, const std::string& message, const std::string& hint = {}) {
+    out_.problems.push_back({.file = file_,
+                             .line = lines_.find_in(file_, at).line,
+                             .column = 0,
+                             .message = message,
+                             .hint = hint});
+  }
+
+  void unknown(const Path& at, const std::string& where, const std::vector<std::string>& names) {
+    const std::string meant = nearest(at.back(), names);
+    std::string all;
+    for (const std::string& each : names) all += (all.empty() ? "" : ", ") + each;
+    problem(at, "unknown field \"" + at.back() + "\"" + where,
+            meant.empty() ? "there are " + all : "did you mean \"" + meant + "\"?");
+  }
+
+  std::optional<std::string> text_of(const Path& at, const json& value) {
+    if (value.is_string()) return value.get<std::string>();
+    problem(at, at.back() + " must be a text");
+    return std::nullopt;
+  }
+
+  bool is_table(const Path& at, const json& value, const char* example) {
+    if (value.is_object()) return true;
+    problem(at, at.back() + " must be a table", example);
+    return false;
+  }
+
+  void field(const Path& at, const json& value) {
+    const std::string& name = at.back();
+    if (name == "listen") {
+      out_.deployment.listen = text_of(at, value);
+    } else if (name == "admin") {
+      out_.deployment.admin = text_of(at, value);
+    } else if (name == "prefix") {
+      out_.deployment.prefix = text_of(at, value);
+    } else if (name == "log" || name == "store") {
+      const std::string why = refused_url(name, text_of(at, value).value_or(""));
+      if (!why.empty()) problem(at, why, "leave the field out");
+    } else if (name == "partitions") {
+      const bool good = value.is_number_integer() && value >= 1 && value <= 1024;
+      if (good) out_.deployment.partitions = value.get<PartitionNumber>();
+      if (!good) problem(at, "partitions must be a whole number from 1 to 1024");
+    } else if (name == "topics") {
+      topics(at, value);
+    } else if (name == "plugins") {
+      plugins(at, value);
+    } else if (name == "llm" || name == "auth" || name == "egress") {
+      problem(at, name + ": not in this version", "leave the field out");
+    } else {
+      unknown(at, "",
+              {"listen", "admin", "log", "store", "prefix", "partitions", "topics", "plugins",
+               "llm", "auth", "egress"});
+    }
+  }
+
+  void topics(const Path& at, const json& value) {
+    if (!is_table(at, value, "topics = { [\"owl-post\"] = { keep = \"7d\" } }")) return;
+    for (const auto& [topic, settings] : value.items()) {
+      const Path here{at.front(), topic};
+      if (!is_table(here, settings, "{ keep = \"7d\", max_bytes = 1000000 }")) continue;
+      Retention& retention = out_.deployment.topics[topic];
+      for (const auto& [name, what] : settings.items()) {
+        const Path inner{at.front(), topic, name};
+        if (name == "keep") {
+          keep(inner, what, retention);
+        } else if (name == "max_bytes") {
+          const bool good = what.is_number_integer() && what > 0;
+          if (good) retention.max_bytes = what.get<std::uint64_t>();
+          if (!good) problem(inner, "max_bytes must be a whole number above 0");
+        } else {
+          unknown(inner, " of topic " + topic, {"keep", "max_bytes"});
+        }
+      }
+    }
+  }
+
+  void keep(const Path& at, const json& value, Retention& retention) {
+    if (value == "forever") {
+      retention.keep = kForever;
+      return;
+    }
+    Result<Duration> parsed = value.is_string()
+                                  ? parse_duration(value.get<std::string>())
+                                  : parse_duration(value.is_number() ? value.dump() : "");
+    if (parsed && *parsed > Duration::zero()) {
+      retention.keep = *parsed;
+    } else {
+      problem(at, "keep must be a duration or \"forever\"", "such as \"7d\"");
+    }
+  }
+
+  void plugins(const Path& at, const json& value) {
+    if (!is_table(at, value, "plugins = { [\"plugins/NAME.lua\"] = {} }")) return;
+    for (const auto& [file, settings] : value.items()) {
+      if (!is_table({at.front(), file}, settings, "{ config = {}, policies = {} }")) continue;
+      Deployment::Plugin plugin{.file = file, .config = {}, .policies = {}, .policy_config = {}};
+      for (const auto& [name, what] : settings.items()) {
+        const Path here{at.front(), file, name};
+        if (name == "config") {
+          plugin.config = config(here, what);
+        } else if (name == "policies") {
+          policies(here, what, plugin);
+        } else {
+          unknown(here, " of " + file, {"config", "policies"});
+        }
+      }
+      out_.deployment.plugins.push_back(std::move(plugin));
+    }
+  }
+
+  void policies(const Path& at, const json& value, Deployment::Plugin& plugin) {
+    if (!is_table(at, value, "policies = { NAME = \"MODULE\" }")) return;
+    for (const auto& [name, what] : value.items()) {
+      Path here = at;
+      here.push_back(name);
+      if (what.is_string()) {
+        plugin.policies[name] = what.get<std::string>();
+      } else if (is_table(here, what, "NAME = \"MODULE\", or { use = \"MODULE\", config = {} }")) {
+        policy(here, what, plugin);
+      }
+    }
+  }
+
+  void policy(const Path& at, const json& value, Deployment::Plugin& plugin) {
+    for (const auto& [part, what] : value.items()) {
+      Path here = at;
+      here.push_back(part);
+      if (part == "use") {
+        if (auto module = text_of(here, what)) plugin.policies[at.back()] = *module;
+      } else if (part == "config") {
+        plugin.policy_config[at.back()] = config(here, what);
+      } else {
+        unknown(here, " of policy " + at.back(), {"use", "config"});
+      }
+    }
+  }
+
+  std::map<std::string, script::Setting> config(const Path& at, const json& value) {
+    std::map<std::string, script::Setting> out;
+    if (!is_table(at, value, "config = { FIELD = VALUE }")) return out;
+    for (const auto& [name, what] : value.items()) {
+      script::Setting& setting = out[name];
+      setting.text = what.dump(-1, ' ', false, json::error_handler_t::replace);
+      setting.is_json = true;
+      Path here = at;
+      here.push_back(name);
+      if (what.is_string()) resolve(here, what.get<std::string>(), setting);
+    }
+    return out;
+  }
+
+  // What "env:NAME" and "file:PATH" stand for is text, read by the field's schema.
+  void resolve(const Path& at, const std::string& text, script::Setting& setting) {
+    std::optional<std::string> value;
+    if (text.rfind("env:", 0) == 0) {
+      const char* found = std::getenv(text.c_str() + 4);
+      if (found != nullptr) value = found;
+      if (!value)
+        problem(at, at.back() + " names the variable " + text.substr(4) + ", which is not set");
+    } else if (text.rfind("file:", 0) == 0) {
+      const auto path = std::filesystem::path(root_) / text.substr(5);
+      Result<std::string> read = files::read_file(path.string());
+      if (!read) problem(at, read.error().message, read.error().hint);
+      if (read) value = std::move(*read);
+      while (value && !value->empty() && (value->back() == '\n' || value->back() == '\r')) {
+        value->pop_back();
+      }
+    }
+    if (value) setting = {.text = std::move(*value), .is_json = false, .from_command_line = false};
+  }
+
+  const std::string& file_;
+  const std::string& root_;
+  const std::vector<std::pair<std::string, std::string>> sources_;
+  const script::SourceLines lines_;
+  DeploymentResult out_;
+};
+
+}  // namespace
+
+DeploymentResult read_deployment(const std::string& file, const std::string& text,
+                                 const std::string& root) {
+  Result<json> table = script::load_data(file, text);
+  if (table) return Reader(file, text, root).read(*table);
+  const Error& error = table.error();
+  return {.deployment = {},
+          .problems = {{.file = error.file.empty() ? file : error.file,
+                        .line = error.line,
+                        .column = 0,
+                        .message = error.message,
+                        .hint = error.hint}}};
+}
+
+}  // namespace host::app

@@ -1,0 +1,219 @@
+#include "host/app/options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <set>
+
+#include "host/app/option_values.h"
+
+namespace host::app {
+namespace {
+
+constexpr const char* kIntro =
+    "Runs services written as Lua scripts, with durable state, messages and timers.\n"
+    "\n"
+    "  host --plugin FILE...        run plugins together in one process\n"
+    "  host run DEPLOYMENT          run what a deployment file names, with its settings\n"
+    "  host check [--json] FILE...  every problem of plugins at once, with file and line\n"
+    "  host test FILE...            smoke cases of plugins, and test files, on virtual time\n";
+
+constexpr const char* kFooter =
+    "Each option is also a variable (--stop-timeout: HOST_STOP_TIMEOUT; --set a.b=v: "
+    "HOST_SET__a__b=v);\n"
+    "options win over variables, and both over the deployment file.\n"
+    "Exit codes: 0 fine, 1 findings in scripts, 2 wrong call, 3 cannot run with what it found.";
+
+struct Refused {
+  const char* name;
+  const char* instead;
+};
+constexpr Refused kNotInThisVersion[] = {
+    {"new", "write the file by hand; the README has one to start from"},
+    {"types", "docs/plugin-api.md has every name that a script can use"},
+    {"tap", "a route with `stream = { topic = ... }` shows a topic as server-sent events"},
+    {"trace", "log lines carry key, message id and correlation id"},
+    {"dead", "GET /admin/dead on the admin listener lists them"},
+    {"replay", "host test runs cases on virtual time"},
+    {"rebuild", "start with another --data folder"},
+    {"forget", "start with another --data folder"},
+    {"reload", "save the file, send SIGHUP, or POST /admin/plugins/NAME/reload"},
+    {"rollback", "POST /admin/plugins/NAME/rollback on the admin listener"},
+};
+
+/// Options as texts, by the name of their option; what each means is read afterwards.
+struct Texts {
+  std::map<std::string, std::string> values;
+  std::vector<std::string> plugins, sets, files;
+  std::string deployment;
+  bool json = false;
+};
+
+struct Known {
+  const char* name;
+  const char* value;
+  const char* help;
+};
+constexpr Known kKnown[] = {
+    {"data", "DIR", "folder of log and store (./data)"},
+    {"listen", "ADDRESS", "where routes are served (127.0.0.1:8080)"},
+    {"admin", "ADDRESS", "metrics and admin API, or none (127.0.0.1:8081)"},
+    {"root", "DIR", "has scripts/ (the nearest folder above the first file that has one)"},
+    {"lanes", "N", "threads that run scripts (as many as the CPU quota allows)"},
+    {"memory", "SIZE", "of each Lua state, one a plugin and lane (128MB)"},
+    {"turn-limit", "TIME", "CPU time of a script between two waits (250ms)"},
+    {"stop-timeout", "TIME", "for a stop in good order (10s)"},
+    {"partitions", "N", "of every topic; stays as the first start says (16)"},
+    {"prefix", "TEXT", "before the names of all topics"},
+    {"on-gap", "stop|skip", "when messages were lost by retention (stop)"},
+    {"log-level", "LEVEL", "debug, info, warn or error (info)"},
+    {"log", "URL", "only the embedded log exists in this version"},
+    {"store", "URL", "only the embedded store exists in this version"},
+};
+
+std::string variable_of(std::string_view option) {
+  std::string name = "HOST_";
+  for (const char c : option) name += c == '-' ? '_' : static_cast<char>(std::toupper(c));
+  return name;
+}
+
+void define(CLI::App& app, Texts& texts) {
+  app.set_version_flag("--version", "host 0.1.0 (embedded log and store)");
+  app.require_subcommand(0, 1);
+  app.footer(kFooter);
+  app.add_option("--plugin", texts.plugins, "plugins to run; FILE...")->type_name("FILE");
+  for (const Known& known : kKnown) {
+    app.add_option(std::string("--") + known.name, texts.values[known.name], known.help)
+        ->type_name(known.value);
+  }
+  app.add_option("--set", texts.sets, "a setting of a plugin, PLUGIN.FIELD=VALUE; may repeat")
+      ->type_name("SETTING")
+      ->expected(1)
+      ->take_all();
+
+  auto* run = app.add_subcommand("run", "run a deployment file")->fallthrough();
+  run->add_option("deployment", texts.deployment, "a Lua file")->required();
+  auto* check = app.add_subcommand("check", "find problems in plugins")->fallthrough();
+  check->add_flag("--json", texts.json, "the problems as JSON");
+  check->add_option("files", texts.files, "plugins")->required();
+  auto* test = app.add_subcommand("test", "run smoke cases and test files")->fallthrough();
+  test->add_option("files", texts.files, "plugins and test files")->required();
+  for (const Refused& refused : kNotInThisVersion) {
+    app.add_subcommand(refused.name, "not in this version")
+        ->group("")
+        ->prefix_command()
+        ->allow_extras();
+  }
+}
+
+Exit usage(const std::string& text) {
+  return {kUsage, "host: " + text + "\n`host --help` names commands and options.\n"};
+}
+
+/// CLI11 says what is wrong; an option that is not known gets the one that was meant.
+Exit wrong_call(const CLI::App& app, const CLI::ParseError& error,
+                const std::vector<std::string>& arguments) {
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr) return usage(error.what());
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) names.push_back(option->get_name());
+  for (const std::string& argument : arguments) {
+    const std::string name = argument.substr(0, argument.find('='));
+    if (name.rfind("--", 0) != 0 || std::find(names.begin(), names.end(), name) != names.end()) {
+      continue;
+    }
+    if (name == "--json") return usage("--json belongs to `host check`");
+    const std::string meant = nearest(name, names);
+    return usage("there is no option " + name +
+                 (meant.empty() ? "" : "; did you mean " + meant + "?"));
+  }
+  const std::string word = app.remaining(true).empty() ? "" : app.remaining(true).front();
+  const std::string meant = nearest(word, {"run", "check", "test"});
+  return usage("\"" + word + "\" is no command" +
+               (meant.empty() ? "; a plugin is named by --plugin FILE"
+                              : "; did you mean `host " + meant + "`?"));
+}
+
+std::optional<Exit> read_variables(const Environ& environ, Texts& texts, Options& options) {
+  std::map<std::string, std::string> known;
+  std::vector<std::string> names{"HOST_PLUGIN"};
+  for (const Known& option : kKnown) {
+    known[variable_of(option.name)] = option.name;
+    names.push_back(variable_of(option.name));
+  }
+  for (const auto& [name, value] : environ) {
+    if (name.rfind("HOST_", 0) != 0) continue;
+    if (name.rfind("HOST_SET__", 0) == 0) {
+      Result<Assignment> set = parse_set_variable(name, value);
+      if (!set) return usage(set.error().to_string());
+      options.sets.push_back(std::move(*set));
+    } else if (name == "HOST_PLUGIN") {
+      if (texts.plugins.empty()) texts.plugins = split_words(value);
+    } else if (const auto found = known.find(name); found != known.end()) {
+      std::string& text = texts.values[found->second];
+      if (text.empty()) text = value;
+    } else {
+      const std::string meant = nearest(name, names);
+      options.warnings.push_back("the variable " + name + " means nothing to the host" +
+                                 (meant.empty() ? "" : "; did you mean " + meant + "?"));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Exit> check_command(const CLI::App& app, const Texts& texts, Options& options) {
+  for (const Refused& refused : kNotInThisVersion) {
+    if (!app.got_subcommand(refused.name)) continue;
+    return Exit{kUsage, std::string("host ") + refused.name + ": not in this version (" +
+                            refused.instead + ")\n"};
+  }
+  options.json = texts.json;
+  if (app.got_subcommand("run")) {
+    options.deployment = texts.deployment;
+    if (!texts.plugins.empty())
+      return usage("--plugin and `host run` exclude each other: name the plugin in " +
+                   texts.deployment);
+    return std::nullopt;
+  }
+  if (app.got_subcommand("check") || app.got_subcommand("test")) {
+    options.command =
+        app.got_subcommand("check") ? Options::Command::check : Options::Command::test;
+    options.files = texts.files;
+    return std::nullopt;
+  }
+  options.files = texts.plugins;
+  if (options.files.empty()) return Exit{kUsage, app.help()};
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::variant<Options, Exit> parse_options(const std::vector<std::string>& arguments,
+                                          const Environ& environ) {
+  CLI::App app(kIntro, "host");
+  Texts texts;
+  define(app, texts);
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::CallForHelp&) {
+    return Exit{kFine, app.help()};
+  } catch (const CLI::CallForVersion&) {
+    return Exit{kFine, app.version() + "\n"};
+  } catch (const CLI::ParseError& error) {
+    return wrong_call(app, error, arguments);
+  }
+  Options options;
+  if (auto exit = read_variables(environ, texts, options)) return *exit;
+  for (const std::string& text : texts.sets) {
+    Result<Assignment> set = parse_set(text);
+    if (!set) return usage(set.error().to_string());
+    options.sets.push_back(std::move(*set));
+  }
+  if (auto exit = check_command(app, texts, options)) return *exit;
+  Result<void> read = read_values(texts.values, options);
+  if (!read) return usage(read.error().to_string());
+  return options;
+}
+
+}  // namespace host::app

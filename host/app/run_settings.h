@@ -1,0 +1,42 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "host/app/deployment.h"
+#include "host/app/options.h"
+
+namespace host::app {
+
+/// All that a running host was told: defaults, below the deployment file, below the options.
+struct RunSettings {
+  std::filesystem::path data = "./data";
+  std::filesystem::path root;
+  std::string listen = "127.0.0.1:8080";
+  std::optional<std::string> admin = "127.0.0.1:8081";  // nothing: none
+  std::string prefix;
+  PartitionNumber partitions = 16;
+  int lanes = 1;
+  Duration stop_timeout = std::chrono::seconds(10);
+  Duration turn_limit = std::chrono::milliseconds(250);
+  std::size_t memory = 128u << 20;  // bytes of each Lua state
+  bool skip_gaps = false;
+  std::map<std::string, Retention> topics;
+  std::vector<Deployment::Plugin> plugins;  // files as they can be opened from here
+  std::vector<Assignment> sets;
+};
+
+/// Puts it together. The Exit names what is wrong with the call or the deployment file. Needs a
+/// Watchdog in the process when there is a deployment file.
+std::variant<RunSettings, Exit> make_run_settings(const Options& options);
+
+/// The nearest folder above `file` that has scripts/, else the working directory.
+std::filesystem::path find_root(const std::filesystem::path& file);
+/// Threads that the cgroup's quota and the affinity of the process allow; at least 1.
+int usable_cpus();
+
+}  // namespace host::app
