@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "host/base/utf8.h"
+
 namespace host::web {
 namespace {
 
@@ -14,24 +16,11 @@ int hex_digit(char c) {
   return -1;
 }
 
-/// Whether `s` is well-formed UTF-8 (no overlong forms, no surrogates).
-bool valid_utf8(std::string_view s) {
-  for (std::size_t i = 0; i < s.size();) {
-    const auto first = static_cast<unsigned char>(s[i]);
-    if (first < 0x80) {
-      ++i;
-      continue;
-    }
-    const std::size_t length = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    if (length == 0 || first > 0xF4 || i + length > s.size()) return false;
-    const auto second = static_cast<unsigned char>(s[i + 1]);
-    const unsigned low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
-    const unsigned high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
-    if (second < low || second > high) return false;
-    for (std::size_t k = 2; k < length; ++k) {
-      if ((static_cast<unsigned char>(s[i + k]) & 0xC0) != 0x80) return false;
-    }
-    i += length;
+bool valid_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = utf8_length(text, at);
+    if (length == 0) return false;
+    at += length;
   }
   return true;
 }
