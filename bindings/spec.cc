@@ -1,13 +1,12 @@
 #include "bindings/spec.h"
 
-#include <cmath>
 #include <lua.hpp>
 
 #include "bindings/module_table.h"
 #include "bindings/spec_options.h"
 #include "host/script/lua_state.h"
 #include "host/script/schema_box.h"
-#include "host/script/values.h"
+#include "host/script/schema_of.h"
 
 namespace host::bindings {
 namespace {
@@ -26,7 +25,7 @@ int push(lua_State* L, Schema::Parts parts) {
 
 SchemaPtr need_schema(lua_State* L, int index, const std::string& what) {
   std::string why;
-  SchemaPtr schema = schema_of(L, index, why);
+  SchemaPtr schema = script::schema_of(L, index, why);
   if (!schema) raise(L, what + ": " + why);
   return schema;
 }
@@ -39,15 +38,8 @@ std::string text_at(lua_State* L, int index) {
 
 std::vector<Schema::Field> read_fields(lua_State* L, int index, const std::string& what) {
   std::vector<Schema::Field> fields;
-  luaL_checkstack(L, 8, "a schema is too deep");
-  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-    if (lua_type(L, -2) != LUA_TSTRING) {
-      raise(L, what + " names its fields: { name = spec.string }; a list is spec.list(...)");
-    }
-    std::string name = text_at(L, -2);
-    SchemaPtr schema = need_schema(L, lua_gettop(L), "field \"" + name + "\"");
-    fields.push_back({std::move(name), std::move(schema)});
-  }
+  std::string why;
+  if (!script::read_fields(L, index, what, fields, why)) raise(L, why);
   return fields;
 }
 
@@ -134,7 +126,8 @@ int spec_limit(lua_State* L) {
   }
   Schema::Parts parts{.kind = Kind::integer, .min = 1.0, .max = lua_tonumber(L, 2)};
   parts.doc = "how many at most";
-  set_default(L, 1, parts);
+  const std::string why = script::set_default(L, 1, parts);
+  if (!why.empty()) raise(L, why);
   read_more(L, 3, parts);
   return push(L, std::move(parts));
 }
@@ -202,41 +195,7 @@ constexpr std::pair<const char*, lua_CFunction> kMade[] = {
     {"either", guarded<spec_either>},
 };
 
-SchemaPtr with_default(lua_State* L, int index, Kind kind) {
-  Schema::Parts parts{.kind = kind};
-  set_default(L, index, parts);
-  return Schema::make(std::move(parts));
-}
-
-SchemaPtr number_schema(lua_State* L, int index) {
-  const double value = lua_tonumber(L, index);
-  return with_default(L, index, std::floor(value) == value ? Kind::integer : Kind::number);
-}
-
 }  // namespace
-
-SchemaPtr schema_of(lua_State* L, int index, std::string& why) {
-  if (index < 0 && index > LUA_REGISTRYINDEX) index = lua_gettop(L) + 1 + index;
-  if (SchemaPtr schema = script::to_schema(L, index)) return schema;
-  if (script::to_money(L, index)) return with_default(L, index, Kind::money);
-  if (script::to_time(L, index)) return with_default(L, index, Kind::time);
-  switch (lua_type(L, index)) {
-    case LUA_TNUMBER:
-      return number_schema(L, index);
-    case LUA_TSTRING:
-      return with_default(L, index, Kind::string);
-    case LUA_TBOOLEAN:
-      return with_default(L, index, Kind::boolean);
-    case LUA_TTABLE:
-      return Schema::make({.kind = Kind::record, .fields = read_fields(L, index, "a record")});
-    case LUA_TFUNCTION:
-      why = "a function is no schema: spec.list, spec.map, spec.one_of and spec.tagged are called";
-      return nullptr;
-    default:
-      why = std::string("a ") + luaL_typename(L, index) + " is no schema";
-      return nullptr;
-  }
-}
 
 int open_spec(lua_State* L) {
   script::open_schema_values(L, guarded<schema_call>, guarded<schema_index>);

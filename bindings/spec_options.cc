@@ -5,6 +5,7 @@
 
 #include "host/script/lua_state.h"
 #include "host/script/schema_check.h"
+#include "host/script/schema_of.h"
 #include "host/script/values.h"
 
 namespace host::bindings {
@@ -125,18 +126,6 @@ void check_old_default(lua_State* L, const Schema::Parts& parts) {
 
 }  // namespace
 
-void set_default(lua_State* L, int index, Schema::Parts& parts) {
-  Schema::Parts without = parts;
-  without.default_json.clear();
-  const script::SchemaPtr schema = Schema::make(std::move(without));
-  std::string json;
-  script::Violations violations;
-  if (!script::append_json(L, index, schema.get(), json, violations)) {
-    raise(L, "the default of " + label(parts.kind) + " " + to_string(violations));
-  }
-  parts.default_json = std::move(json);
-}
-
 void read_options(lua_State* L, int index, Schema::Parts& parts, bool skip_items) {
   if (lua_type(L, index) != LUA_TTABLE) {
     raise(L, label(parts.kind) + " takes a table of options, not a " + luaL_typename(L, index));
@@ -155,7 +144,8 @@ void read_options(lua_State* L, int index, Schema::Parts& parts, bool skip_items
   if (lua_isnil(L, -1)) {
     check_old_default(L, parts);
   } else {
-    set_default(L, lua_gettop(L), parts);
+    const std::string why = script::set_default(L, lua_gettop(L), parts);
+    if (!why.empty()) raise(L, why);
   }
   lua_pop(L, 1);
 }

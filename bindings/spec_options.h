@@ -13,7 +13,4 @@ namespace host::bindings {
 /// `skip_items`: the table also holds values 1..n (one_of), which are not options.
 void read_options(lua_State* L, int index, script::Schema::Parts& parts, bool skip_items = false);
 
-/// Sets the value at `index` as the default of `parts`; raises when it does not fit.
-void set_default(lua_State* L, int index, script::Schema::Parts& parts);
-
 }  // namespace host::bindings

@@ -35,15 +35,17 @@ struct LoadRequest {
   std::map<std::string, Setting> config;        // field -> value
   std::map<std::string, std::string> policies;  // name -> chosen module, last name or whole path
   std::map<std::string, std::map<std::string, Setting>> policy_config;  // name -> field -> value
+  /// `host check` without a deployment: settings that have no value are no problems.
+  bool without_settings = false;
   /// When given, sources come from here (path -> text) and the disk is never read: every lane
   /// loads the bytes that were checked.
   std::vector<std::pair<std::string, std::string>> files;
 };
 
-/// Loads a plugin and all that it requires into `L` and reads the table that it returns. `L` has
-/// open_values() behind it; the value on top of its stack is the environment of the chunks, which
-/// stays there and gets `require`. Reports ALL problems at once. Never raises; the caller bounds
-/// time and memory of the state. After it, `require` only finds what is already loaded.
+/// Loads a plugin and all that it requires into `L` and reads the table that it returns. `L` is the
+/// main thread of a LuaState; it has open_values() and open_sandbox() behind it, so its globals are
+/// the environment of scripts, which gets `require`. Reports ALL problems at once. Never raises;
+/// the caller bounds time and memory. After it, `require` only finds what is already loaded.
 std::variant<PluginTable, Problems> load_plugin(lua_State* L, const NativeModules& modules,
                                                 const LoadRequest& request);
 

@@ -62,8 +62,9 @@ struct PluginTable {
     struct Choice {
       std::string module;  // "policies.hogwarts.dice"
       LuaRef decide = kNoRef;
-      LuaRef config = kNoRef;   // the third argument of decide: a table
-      std::string unavailable;  // why it cannot be asked here ("uses llm: not in this version")
+      LuaRef config = kNoRef;  // the third argument of decide: a table
+      std::string unavailable =
+          {};  // why it cannot be asked here ("uses llm: not in this version")
     };
     std::string name;
     std::vector<Choice> choices;  // in the order of the manifest
