@@ -102,6 +102,8 @@ void Database::Parts::start(std::unique_ptr<Connection> db, const std::string& p
   queries = std::make_unique<Reader>(std::move(query_db));
   auto housekeeping_db = std::make_unique<Connection>(path);
   housekeeping_db->session().run("pragma wal_autocheckpoint = 0");
+  // A connection that has read nothing does not know that there is a write-ahead log.
+  housekeeping_db->session().number("pragma user_version");
   housekeeper = std::make_unique<Housekeeper>(std::move(housekeeping_db), *writer, *index,
                                               options.retain_every, options.logger);
 }

@@ -91,6 +91,13 @@ void create_schema(Connection& db) {
   sql.run("commit");
 }
 
+/// Whether something was committed that the data file itself does not hold yet.
+bool has_log(const std::filesystem::path& file) {
+  std::error_code missing;
+  const std::uintmax_t size = std::filesystem::file_size(file.string() + "-wal", missing);
+  return !missing && size > 0;
+}
+
 Result<void> check_identity(Connection& db, const std::string& file) {
   const std::int64_t application = db.session().number("pragma application_id");
   const std::int64_t version = db.session().number("pragma user_version");
@@ -119,11 +126,9 @@ Result<void> check_whole(Connection& db, const std::filesystem::path& file) {
   };
   std::error_code ignored;
   const std::uintmax_t size = std::filesystem::file_size(file, ignored);
-  const std::uintmax_t wal = std::filesystem::file_size(file.string() + "-wal", ignored);
-  const bool has_wal = !ignored && wal > 0;
   const auto pages = static_cast<std::uintmax_t>(db.session().number("pragma page_count"));
   const auto page = static_cast<std::uintmax_t>(db.session().number("pragma page_size"));
-  if (!has_wal && size < pages * page) {
+  if (!has_log(file) && size < pages * page) {
     return damaged("it has " + std::to_string(size) + " of " + std::to_string(pages * page) +
                    " bytes");
   }
@@ -145,7 +150,10 @@ Result<void> check_file(const std::filesystem::path& file) {
 }
 
 Result<void> open_schema(Connection& db, const std::filesystem::path& file) {
-  sqlite3_db_config(db.native(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  // Until the file is known to be ours, closing it does not carry its write-ahead log over.
+  if (has_log(file)) {
+    sqlite3_db_config(db.native(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  }
   const bool in_memory = file == ":memory:";
   std::error_code missing;
   const bool is_new = in_memory || std::filesystem::file_size(file, missing) == 0 || missing;

@@ -17,7 +17,9 @@ SqlFailure failure_of(const soci::soci_error& error, sqlite_api::sqlite3* native
   }
   if (native != nullptr) {
     const int extended = sqlite_api::sqlite3_extended_errcode(native);
-    if ((extended & 0xff) == (code & 0xff)) code = extended;
+    if ((extended & 0xff) == (code & 0xff)) {
+      return SqlFailure(extended, sqlite_api::sqlite3_errmsg(native));
+    }
   }
   return SqlFailure(code, error.what());
 }
