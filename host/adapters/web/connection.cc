@@ -18,8 +18,9 @@ constexpr SteadyTime kNever = SteadyTime::max();
 /// Of one request; dropping it unanswered answers 500.
 class Responder final : public ports::HttpResponder {
  public:
-  Responder(std::weak_ptr<Connection> connection, Connection::SlotId id)
-      : connection_(std::move(connection)), id_(id) {}
+  Responder(std::shared_ptr<ServerCore> core, std::weak_ptr<Connection> connection,
+            Connection::SlotId id)
+      : core_(std::move(core)), connection_(std::move(connection)), id_(id) {}
   ~Responder() override {
     if (!answered_) Responder::respond(problem(500, "the request was dropped without an answer"));
   }
@@ -34,6 +35,7 @@ class Responder final : public ports::HttpResponder {
   }
 
  private:
+  std::shared_ptr<ServerCore> core_;
   std::weak_ptr<Connection> connection_;
   Connection::SlotId id_;
   bool answered_ = false;
@@ -41,8 +43,9 @@ class Responder final : public ports::HttpResponder {
 
 class Stream final : public ports::HttpStream {
  public:
-  Stream(std::weak_ptr<Connection> connection, Connection::SlotId id)
-      : connection_(std::move(connection)), id_(id) {}
+  Stream(std::shared_ptr<ServerCore> core, std::weak_ptr<Connection> connection,
+         Connection::SlotId id)
+      : core_(std::move(core)), connection_(std::move(connection)), id_(id) {}
   ~Stream() override {
     if (const auto connection = connection_.lock()) connection->stream_dropped(id_);
   }
@@ -50,14 +53,14 @@ class Stream final : public ports::HttpStream {
     if (const auto connection = connection_.lock()) {
       connection->stream_write(id_, std::move(bytes), std::move(done));
     } else {
-      done(false);
+      asio::post(core_->io, [call = std::move(done)]() mutable { call(false); });
     }
   }
   void on_close(UniqueFunction<void()> callback) override {
     if (const auto connection = connection_.lock()) {
       connection->stream_on_close(id_, std::move(callback));
     } else {
-      callback();
+      asio::post(core_->io, std::move(callback));
     }
   }
   void finish() override {
@@ -65,6 +68,7 @@ class Stream final : public ports::HttpStream {
   }
 
  private:
+  std::shared_ptr<ServerCore> core_;
   std::weak_ptr<Connection> connection_;
   Connection::SlotId id_;
 };
@@ -72,7 +76,7 @@ class Stream final : public ports::HttpStream {
 std::shared_ptr<ports::HttpStream> Responder::stream(HttpResponse head) {
   answered_ = true;
   if (const auto connection = connection_.lock()) connection->begin_stream(id_, std::move(head));
-  return std::make_shared<Stream>(connection_, id_);
+  return std::make_shared<Stream>(core_, connection_, id_);
 }
 
 }  // namespace
@@ -210,7 +214,8 @@ void Connection::on_request() {
   if (request.path == "*")
     return respond(id, HttpResponse{.status = 204, .headers = {}, .body = {}});
   try {
-    core_->handler.handle(std::move(request), std::make_unique<Responder>(weak_from_this(), id));
+    core_->handler.handle(std::move(request),
+                          std::make_unique<Responder>(core_, weak_from_this(), id));
   } catch (const std::exception& e) {  // the responder went with it, and answered 500
     if (core_->settings.logger != nullptr) {
       core_->settings.logger->log(ports::LogLevel::error, "an HTTP handler raised",

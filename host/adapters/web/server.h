@@ -68,7 +68,8 @@ class Address {
 ///
 /// A client that closed its sending half still gets its answers, but alive() is false and its
 /// stream is over. A stream that is dropped without finish() breaks the connection, so that the
-/// client sees that it is not whole.
+/// client sees that it is not whole. Callbacks of streams run later on the io_context, never inside
+/// a call.
 ///
 /// Destroying it drops every connection; responders and streams that are left have no effect then.
 /// Not inside a call of the handler. The io_context and the handler outlive it.
