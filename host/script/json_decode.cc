@@ -255,7 +255,8 @@ class Decoder {
     std::uint64_t seen = 0;
     std::size_t guess = 0;
     PathStep step{.up = path};
-    for (const auto& [key, item] : e.get_object().value_unsafe()) {
+    const simdjson::dom::object object = e.get_object().value_unsafe();
+    for (const auto& [key, item] : object) {
       step.name = key;
       const std::size_t index = schema.index_of(key, guess);
       if (index == fields.size()) {
