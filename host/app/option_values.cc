@@ -165,7 +165,10 @@ Result<std::size_t> parse_size(std::string_view text) {
 
 bool is_loopback(std::string_view address) {
   const std::string_view name = address.substr(0, address.rfind(':'));
-  return name == "localhost" || name == "[::1]" || name == "::1" || name.rfind("127.", 0) == 0;
+  if (name == "localhost" || name == "[::1]") return true;
+  // Digits only: a name of the web may begin with 127, too.
+  return name.starts_with("127.") &&
+         name.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
 std::string nearest(std::string_view word, const std::vector<std::string>& names) {

@@ -101,9 +101,10 @@ Reloader::Answer Reloader::accept(Plugin& plugin, std::shared_ptr<const ports::R
   }
   Problems problems = judge(plugin, *next);
   if (!problems.empty()) return refuse(plugin, std::move(problems));
-  Result<void> done = prepare(*next);
-  if (done) done = parts_.publish(next);
-  if (!done) return failed(plugin, *next, done.error());
+  if (Result<void> ready = prepare(*next); !ready) return failed(plugin, *next, ready.error());
+  if (Result<void> published = parts_.publish(next); !published) {
+    return refuse(plugin, {problem_of(published.error(), manifest)});
+  }
   const std::string before = plugin.live->manifest().revision;
   became_live(plugin, std::move(next));
   parts_.metrics.add("host_reloads_total", 1,
@@ -209,9 +210,7 @@ Reloader::Answer Reloader::rollback(const std::string& name) {
   if (!problems.empty()) return refuse_rollback(problems.front());
   Result<void> done = parts_.publish(target);
   if (!done) {
-    Answer answer = refuse_rollback(problem_of(done.error(), target->manifest()));
-    if (not_the_scripts(done.error())) answer.kind = Answer::Kind::away;
-    return answer;
+    return refuse_rollback(problem_of(done.error(), target->manifest()));
   }
   became_live(plugin, std::move(target));
   // The files that were rolled back are still there: only another edit of them counts.

@@ -1,0 +1,289 @@
+#include "host/app/host_process.h"
+
+#include <condition_variable>
+#include <mutex>
+
+#include "host/adapters/files/read_file.h"
+#include "host/app/topics.h"
+
+namespace host::app {
+namespace {
+
+constexpr Duration kTick = std::chrono::seconds(1);
+constexpr Duration kBeginTick = std::chrono::milliseconds(10);
+
+Exit cannot_run(const Error& error) { return {kCannotRun, "host: " + error.to_string() + "\n"}; }
+
+Exit cannot_listen(const char* option, const Error& error) {
+  const int code = error.code == Error::Code::invalid ? kUsage : kCannotRun;
+  return {code, std::string("host: ") + option + ": " + error.to_string() + "\n"};
+}
+
+}  // namespace
+
+HostProcess::HostProcess(Parts parts)
+    : parts_(std::move(parts)),
+      settings_(parts_.settings),
+      scripts_(settings_, parts_.load),
+      admin_lane_(settings_.lanes) {}
+
+HostProcess::~HostProcess() = default;
+
+std::optional<Exit> HostProcess::open() {
+  if (auto exit = open_store()) return exit;
+  if (auto exit = make_runtime()) return exit;
+  if (auto exit = load_plugins()) return exit;
+  return listen();
+}
+
+std::optional<Exit> HostProcess::open_store() {
+  Result<std::unique_ptr<sqlite::Database>> database =
+      sqlite::Database::open({.dir = settings_.data, .clock = clock_, .logger = &parts_.logger});
+  if (!database) return cannot_run(database.error());
+  database_ = std::move(*database);
+  readiness_ = std::make_unique<Readiness>(*database_);
+  return std::nullopt;
+}
+
+std::optional<Exit> HostProcess::make_runtime() {
+  Result<ports::Store::Identity> identity = database_->open_deployment(settings_.partitions);
+  if (!identity) return cannot_run(identity.error());
+  runtime_ = std::make_unique<runtime::Runtime>(
+      runtime::Environment{.log = *database_,
+                           .store = *database_,
+                           .clock = clock_,
+                           .chance = chance_,
+                           .metrics = parts_.metrics,
+                           .logger = parts_.logger,
+                           .asks = asks_,
+                           .identity = std::move(*identity),
+                           .topic_prefix = settings_.prefix,
+                           .limits = {},
+                           .skip_gaps = settings_.skip_gaps},
+      runtime::Runtime::Settings{.lanes = settings_.lanes,
+                                 .ready = [this] { return readiness_->answer(); }});
+  watcher_ = std::make_unique<files::FileWatcher>(
+      parts_.control, [this](const std::vector<std::string>&) { reloader_->files_changed(); });
+  reloader_ = std::make_unique<runtime::Reloader>(reloader_parts());
+  return std::nullopt;
+}
+
+runtime::Reloader::Parts HostProcess::reloader_parts() {
+  return {
+      .load = [this](const std::string& file) { return scripts_.load(file); },
+      .fits = [this](const Manifest& manifest) -> Result<void> {
+        Result<void> roles = check_roles(manifest, settings_);
+        return roles ? runtime_->fits(manifest) : roles;
+      },
+      .smoke = parts_.smoke,
+      .ensure_topics =
+          [this](const Manifest& manifest) {
+            return database_->ensure_topics(topics_of(manifest, settings_));
+          },
+      .add =
+          [this](std::shared_ptr<const ports::Revision> revision) {
+            revisions_.push_back(revision);
+            return runtime_->add(std::move(revision));
+          },
+      .publish =
+          [this](std::shared_ptr<const ports::Revision> revision) {
+            return runtime_->publish(std::move(revision));
+          },
+      .read = [](const std::string& path) -> std::optional<std::string> {
+        Result<std::string> text = files::read_file(path);
+        if (!text) return std::nullopt;
+        return std::move(*text);
+      },
+      .watch =
+          [this](const runtime::Reloader::Contents& files) {
+            std::vector<files::WatchedFile> watched;
+            for (const auto& [path, text] : files) {
+              watched.push_back({.path = path, .seen = {}});
+              if (text) watched.back().seen = files::content_hash(*text);
+            }
+            watcher_->watch(std::move(watched));
+          },
+      .store = *database_,
+      .metrics = parts_.metrics,
+      .logger = parts_.logger,
+  };
+}
+
+std::optional<Exit> HostProcess::load_plugins() {
+  Exit exit{kFine, {}};
+  for (const Deployment::Plugin& plugin : settings_.plugins) {
+    const runtime::Reloader::Answer answer = reloader_->start(plugin.file);
+    if (answer.kind == runtime::Reloader::Answer::Kind::live) continue;
+    const bool away = answer.kind == runtime::Reloader::Answer::Kind::away;
+    exit.code = std::max(exit.code, away ? kCannotRun : kFindings);
+    for (const Problem& problem : answer.problems) exit.text += problem.to_string() + "\n";
+  }
+  if (exit.code != kFine) return exit;
+  for (const auto& revision : revisions_) {
+    if (Result<void> roles = check_roles(revision->manifest(), settings_); !roles) {
+      return cannot_run(roles.error());
+    }
+  }
+  for (const std::string& unused : scripts_.unused()) exit.text += "host: " + unused + "\n";
+  if (!exit.text.empty()) return Exit{kUsage, exit.text};
+  return std::nullopt;
+}
+
+std::optional<Exit> HostProcess::listen() {
+  Result<std::shared_ptr<web::Address>> address = web::Address::reserve(settings_.listen);
+  if (!address) return cannot_listen("--listen", address.error());
+  address_ = std::move(*address);
+  const web::ServerSettings settings{.logger = &parts_.logger};
+  for (int i = 0; i < runtime_->lanes(); ++i) {
+    auto server =
+        web::Server::listen(runtime_->lane(i).io(), address_, runtime_->gateway(i), settings);
+    if (!server) return cannot_run(server.error());
+    servers_.push_back(std::move(*server));
+  }
+  if (!settings_.admin) return std::nullopt;
+  Result<std::shared_ptr<web::Address>> admin = web::Address::reserve(*settings_.admin);
+  if (!admin) return cannot_listen("--admin", admin.error());
+  admin_address_ = std::move(*admin);
+  admin_ = std::make_unique<Admin>(Admin::Parts{.control = parts_.control,
+                                                .lane = admin_lane_,
+                                                .runtime = *runtime_,
+                                                .reloader = *reloader_,
+                                                .store = *database_,
+                                                .clock = clock_,
+                                                .metrics = [this] { return metrics_text(); },
+                                                .ready = [this] { return readiness_->answer(); }});
+  auto server = web::Server::listen(admin_lane_.io(), admin_address_, *admin_, settings);
+  if (!server) return cannot_run(server.error());
+  admin_server_ = std::move(*server);
+  database_->set_admin(admin_address_->to_string());
+  return std::nullopt;
+}
+
+int HostProcess::serve() {
+  runtime_->start();
+  admin_lane_.start();
+  announce();
+  wait_until_begun();
+  tick();
+  parts_.control.run();
+  shut_down();
+  return kFine;
+}
+
+void HostProcess::stop() {
+  parts_.control.post([this] { parts_.control.quit(); });
+}
+
+void HostProcess::reload_all() {
+  parts_.control.post([this] { reloader_->reload_all(); });
+}
+
+void HostProcess::announce() {
+  std::string plugins;
+  bool roles = false;
+  for (const auto& revision : revisions_) {
+    const Manifest& manifest = revision->manifest();
+    const auto count = [](std::size_t n, const char* what) {
+      return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
+    };
+    plugins += (plugins.empty() ? "" : ", ") + manifest.name + " (" +
+               count(manifest.routes.size(), "route") + ", " + count(manifest.on.size(), "topic") +
+               ")";
+    roles = roles || demands_roles(manifest);
+  }
+  parts_.logger.log(ports::LogLevel::info,
+                    "serving " + plugins + " at http://" + address_->to_string() + ", data in " +
+                        settings_.data.string() +
+                        (admin_address_ ? ", admin at http://" + admin_address_->to_string() : "") +
+                        ", " + std::to_string(settings_.lanes) +
+                        (settings_.lanes == 1 ? " lane" : " lanes"));
+  if (!roles) return;
+  parts_.logger.log(ports::LogLevel::warn, "there is no `auth` in this version: whoever reaches " +
+                                               address_->to_string() +
+                                               " on this machine is granted every role");
+}
+
+void HostProcess::wait_until_begun() {
+  if (readiness_->look_at(runtime_->shards())) return;
+  parts_.control.post_after(kBeginTick, [this] { wait_until_begun(); });
+}
+
+void HostProcess::tick() {
+  reloader_->retry_away();
+  parts_.control.post_after(kTick, [this] { tick(); });
+}
+
+std::string HostProcess::metrics_text() {
+  struct Sums {
+    double pending = 0, timers = 0, outbox = 0, lag = 0;
+  };
+  std::map<std::string, Sums> plugins;
+  for (const runtime::ShardStatus& shard : runtime_->shards()) {
+    Sums& sums = plugins[shard.shard.plugin];
+    sums.pending += static_cast<double>(shard.pending);
+    sums.timers += static_cast<double>(shard.timers);
+    sums.outbox += static_cast<double>(shard.outbox);
+    sums.lag += static_cast<double>(shard.lag);
+  }
+  telemetry::PrometheusMetrics& metrics = parts_.metrics;
+  for (const auto& [plugin, sums] : plugins) {
+    metrics.set("host_pending", sums.pending, {{"plugin", plugin}});
+    metrics.set("host_timers", sums.timers, {{"plugin", plugin}});
+    metrics.set("host_outbox_rows", sums.outbox, {{"plugin", plugin}});
+    metrics.set("host_lag", sums.lag, {{"plugin", plugin}});
+  }
+  for (const runtime::Runtime::Memory& memory : runtime_->memory()) {
+    metrics.set("host_lua_memory_bytes", static_cast<double>(memory.bytes),
+                {{"plugin", memory.plugin}});
+    metrics.set("host_running", static_cast<double>(memory.running), {{"plugin", memory.plugin}});
+  }
+  const std::uint64_t cuts = parts_.watchdog.cuts();
+  metrics.add("host_turns_cut_total", static_cast<double>(cuts - counted_cuts_));
+  counted_cuts_ = cuts;
+  return metrics.text();
+}
+
+// Requests that are under way may still need their shards, so the listeners go first.
+void HostProcess::drain_servers(Duration within) {
+  struct Left {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t count = 0;
+  };
+  const auto left = std::make_shared<Left>();
+  const auto drain = [&left](runtime::Lane& lane, web::Server& server) {
+    ++left->count;
+    lane.post([&server, left] {
+      server.drain([left] {
+        const std::lock_guard lock(left->mutex);
+        --left->count;
+        left->changed.notify_all();
+      });
+    });
+  };
+  {
+    // The count is complete before the first answer can be waited for.
+    std::unique_lock lock(left->mutex);
+    for (std::size_t i = 0; i < servers_.size(); ++i) {
+      drain(runtime_->lane(static_cast<int>(i)), *servers_[i]);
+    }
+    if (admin_server_) drain(admin_lane_, *admin_server_);
+    left->changed.wait_for(lock, within, [&] { return left->count == 0; });
+  }
+}
+
+void HostProcess::shut_down() {
+  parts_.logger.log(ports::LogLevel::info, "stopping");
+  const Time deadline = clock_.now() + settings_.stop_timeout;
+  readiness_->stopping();
+  watcher_->stop();
+  drain_servers(settings_.stop_timeout / 2);
+  runtime_->stop(std::max(Duration::zero(), deadline - clock_.now()));
+  admin_lane_.stop();
+  servers_.clear();
+  admin_server_.reset();
+  database_->stop();
+  parts_.logger.log(ports::LogLevel::info, "stopped");
+}
+
+}  // namespace host::app

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/adapters/files/file_watcher.h"
+#include "host/adapters/sqlite/database.h"
+#include "host/adapters/telemetry/metrics.h"
+#include "host/adapters/web/server.h"
+#include "host/app/admin.h"
+#include "host/app/control_loop.h"
+#include "host/app/readiness.h"
+#include "host/app/run_settings.h"
+#include "host/app/scripts.h"
+#include "host/app/system_ports.h"
+#include "host/runtime/asks.h"
+#include "host/runtime/reloader.h"
+#include "host/runtime/runtime.h"
+#include "host/script/watchdog.h"
+
+namespace host::app {
+
+/// A host that runs: the composition root. open() makes everything, serve() runs it until it is
+/// asked to stop; both and the destructor on the control thread.
+class HostProcess {
+ public:
+  /// What lives longer than the process' other parts, and what loads scripts.
+  struct Parts {
+    const RunSettings& settings;
+    ControlLoop& control;
+    ports::Logger& logger;
+    telemetry::PrometheusMetrics& metrics;
+    const script::Watchdog& watchdog;
+    Scripts::Load load;
+    std::function<Problems(const ports::Revision&)> smoke;
+  };
+
+  explicit HostProcess(Parts parts);
+  ~HostProcess();
+  HostProcess(const HostProcess&) = delete;
+  HostProcess& operator=(const HostProcess&) = delete;
+
+  /// Everything up to the listeners. The Exit says why it cannot run.
+  std::optional<Exit> open();
+  /// Serves until the control loop quits; 0.
+  int serve();
+  /// Thread-safe.
+  void stop();
+  void reload_all();
+
+ private:
+  std::optional<Exit> open_store();
+  std::optional<Exit> make_runtime();
+  std::optional<Exit> load_plugins();
+  std::optional<Exit> listen();
+  void announce();
+  void tick();
+  void wait_until_begun();
+  void drain_servers(Duration within);
+  void shut_down();
+  std::string metrics_text();
+  runtime::Reloader::Parts reloader_parts();
+
+  const Parts parts_;
+  const RunSettings& settings_;
+  SystemClock clock_;
+  SystemChance chance_;
+  runtime::Asks asks_;
+  Scripts scripts_;
+  std::unique_ptr<sqlite::Database> database_;
+  std::unique_ptr<Readiness> readiness_;
+  std::unique_ptr<runtime::Runtime> runtime_;
+  std::unique_ptr<files::FileWatcher> watcher_;
+  std::unique_ptr<runtime::Reloader> reloader_;
+  std::vector<std::shared_ptr<const ports::Revision>> revisions_;  // of the start
+  std::shared_ptr<web::Address> address_, admin_address_;
+  runtime::Lane admin_lane_;
+  std::unique_ptr<Admin> admin_;
+  std::vector<std::unique_ptr<web::Server>> servers_;  // one a lane
+  std::unique_ptr<web::Server> admin_server_;
+  std::uint64_t counted_cuts_ = 0;
+};
+
+}  // namespace host::app

@@ -1,0 +1,50 @@
+#include "host/app/topics.h"
+
+#include <set>
+
+namespace host::app {
+
+std::vector<ports::TopicSettings> topics_of(const Manifest& manifest, const RunSettings& settings) {
+  std::set<std::string> names{manifest.inbox()};
+  for (const Manifest::Subscription& subscription : manifest.on) names.insert(subscription.topic);
+  for (const std::string& emit : manifest.emits) {
+    if (!emit.ends_with('*')) names.insert(emit);
+  }
+  for (const Manifest::Route& route : manifest.routes) {
+    if (route.stream && !route.stream->topic.empty()) names.insert(route.stream->topic);
+  }
+  std::vector<ports::TopicSettings> out;
+  for (const std::string& name : names) {
+    const auto found = settings.topics.find(name);
+    const Retention retention = found == settings.topics.end() ? Retention{} : found->second;
+    out.push_back({.name = settings.prefix + name,
+                   .partitions = settings.partitions,
+                   .keep = retention.keep,
+                   .max_bytes = retention.max_bytes});
+  }
+  return out;
+}
+
+bool demands_roles(const Manifest& manifest) {
+  for (const Manifest::Route& route : manifest.routes) {
+    if (!route.auth_none) return true;
+  }
+  return false;
+}
+
+Result<void> check_roles(const Manifest& manifest, const RunSettings& settings) {
+  if (is_loopback(settings.listen)) return {};
+  for (const Manifest::Route& route : manifest.routes) {
+    if (route.auth_none) continue;
+    Error error = make_error(
+        Error::Code::unsupported,
+        "the route " + route.name() + " of " + manifest.name + " demands a role, and " +
+            settings.listen + " can be reached from other machines",
+        "tokens are not in this version: listen on 127.0.0.1, or give the route auth = \"none\"");
+    error.file = manifest.file;
+    return error;
+  }
+  return {};
+}
+
+}  // namespace host::app
