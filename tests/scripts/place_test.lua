@@ -1,5 +1,7 @@
 --- host test tests/scripts/place_test.lua
 --- Visits and control messages come through two topics: either may be first.
+local list = require "host.list"
+
 local function visit(hops, names)
   return {
     type = "Initiate", incomingCharacters = names or { "Harry", "Ron" }, chain = "quidditchPitch",
@@ -83,7 +85,7 @@ return {
     end
   end,
   ["a chain that finds nobody rests, and says after how many owls"] = function(t)
-    arrive(t, 5, {})
+    arrive(t, 5, list.of {})
     t:advance("1m")
     local rested = told(t, "Rested")[1]
     t:same({ 1, "nobody is here to leave" }, { rested.posts, rested.why })
