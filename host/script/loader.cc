@@ -50,7 +50,7 @@ void load(lua_State* L, const LoadRequest& request, Requirer& requirer, Sources&
 }  // namespace
 
 std::variant<PluginTable, Problems> load_plugin(lua_State* L, const NativeModules& modules,
-                                                const LoadRequest& request) {
+                                                const LoadRequest& request, LoadedFiles* read) {
   LuaState& state = LuaState::of(L);
   Sources sources(request);
   Requirer requirer(modules, sources);
@@ -66,6 +66,7 @@ std::variant<PluginTable, Problems> load_plugin(lua_State* L, const NativeModule
     load(inner, request, requirer, sources, *plugin, out, problems);
   });
   requirer.close();
+  if (read) *read = sources.files();
   if (!loaded) problems.push_back(problem_of(loaded.error(), sources, request.file));
   for (Problem& problem : problems) problem.file = whole_path(problem.file, sources);
   std::stable_sort(problems.begin(), problems.end(), [](const Problem& a, const Problem& b) {

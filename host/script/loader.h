@@ -46,7 +46,10 @@ struct LoadRequest {
 /// main thread of a LuaState; it has open_values() and open_sandbox() behind it, so its globals are
 /// the environment of scripts, which gets `require`. Reports ALL problems at once. Never raises;
 /// the caller bounds time and memory. After it, `require` only finds what is already loaded.
+/// `read`, when given, gets what was read (path, text; the plugin first), also of a failed one.
+using LoadedFiles = std::vector<std::pair<std::string, std::string>>;
 std::variant<PluginTable, Problems> load_plugin(lua_State* L, const NativeModules& modules,
-                                                const LoadRequest& request);
+                                                const LoadRequest& request,
+                                                LoadedFiles* read = nullptr);
 
 }  // namespace host::script

@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 
+#include "host/script/manifest_pattern.h"
 #include "host/script/manifest_reader.h"
 #include "host/script/schema_check.h"
 
@@ -10,45 +10,6 @@ namespace {
 
 constexpr std::string_view kMethods[] = {"GET",    "POST", "PUT",     "PATCH",
                                          "DELETE", "HEAD", "OPTIONS", "*"};
-
-struct Pattern {
-  std::string problem;
-  std::vector<std::string> params;  // "*" for the rest
-  std::string shape;                // parameters without their names
-};
-
-Pattern read_pattern(std::string_view pattern) {
-  Pattern out;
-  if (!pattern.starts_with("/")) out.problem = "its path does not begin with /";
-  std::size_t at = 0;
-  while (at < pattern.size() && out.problem.empty()) {
-    const std::size_t end = std::min(pattern.find('/', at + 1), pattern.size());
-    const std::string segment(pattern.substr(at + 1, end - at - 1));
-    at = end;
-    if (segment == "*") {
-      if (end != pattern.size()) out.problem = "its * is not the last segment";
-      out.params.push_back("*");
-      out.shape += "/*";
-    } else if (segment.starts_with(":")) {
-      const std::string name = segment.substr(1);
-      const bool good = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-        return std::isalnum(c) || c == '_';
-      });
-      if (!good) out.problem = "\"" + segment + "\" is no parameter: write :id";
-      if (std::find(out.params.begin(), out.params.end(), name) != out.params.end()) {
-        out.problem = "it has the parameter \"" + name + "\" twice";
-      }
-      out.params.push_back(name);
-      out.shape += "/:";
-    } else {
-      if (segment.find_first_of("*: ?#") != std::string::npos) {
-        out.problem = "\"" + segment + "\" is no segment: words, :param, or a * at the end";
-      }
-      out.shape += "/" + segment;
-    }
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -81,7 +42,7 @@ void ManifestReader::route(const std::string& name, int index, const Path& at) {
   entry.pattern = space == std::string::npos ? "" : name.substr(space + 1);
   const bool method =
       std::find(std::begin(kMethods), std::end(kMethods), entry.method) != std::end(kMethods);
-  const Pattern pattern = read_pattern(entry.pattern);
+  const RoutePattern pattern = read_pattern(entry.pattern);
   if (!method || entry.pattern.empty()) {
     problem(at, "is no route", "a method and a path: [\"GET /walls/:id\"]");
   } else if (!pattern.problem.empty()) {
@@ -239,7 +200,7 @@ void ManifestReader::same_routes() {
   for (std::size_t i = 0; i < all.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
       if (all[i].method != all[j].method) continue;
-      if (read_pattern(all[i].pattern).shape != read_pattern(all[j].pattern).shape) continue;
+      if (route_shape(all[i].pattern) != route_shape(all[j].pattern)) continue;
       problem({"routes", all[i].name()}, "matches the same requests as \"" + all[j].name() + "\"");
     }
   }
