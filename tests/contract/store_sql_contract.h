@@ -1,9 +1,9 @@
 #pragma once
 
 // What plugin SQL promises, for stores that have a real database. How to include it:
-// contract_support.h. Include store_contract.h first.
+// contract_support.h.
 
-#include "tests/contract/store_contract.h"
+#include "tests/contract/store_support.h"
 
 namespace host::contract {
 
