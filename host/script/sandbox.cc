@@ -252,7 +252,13 @@ void open_strings(lua_State* L, int env) {
   publish(L, env, "string");
 }
 
+constexpr const char* kRawResume = "host.raw_resume";
+
 void open_prelude(lua_State* L, int env) {
+  lua_getglobal(L, "coroutine");
+  lua_getfield(L, -1, "resume");
+  lua_setfield(L, LUA_REGISTRYINDEX, kRawResume);
+  lua_pop(L, 1);
   const auto size = static_cast<std::size_t>(host_embedded_prelude_end - host_embedded_prelude);
   if (luaL_loadbuffer(L, host_embedded_prelude, size, kHostChunk) != 0) lua_error(L);
   push_host_mark(L);
@@ -282,17 +288,18 @@ void close_globals(lua_State* L, int env) {
 
 }  // namespace
 
-void push_host_mark(lua_State* L) {
+void* host_mark() {
   static char mark;
-  lua_pushlightuserdata(L, &mark);
+  return &mark;
 }
 
+void push_host_mark(lua_State* L) { lua_pushlightuserdata(L, host_mark()); }
+
 bool is_host_mark(lua_State* L, int index) {
-  push_host_mark(L);
-  const bool same = lua_rawequal(L, index < 0 ? index - 1 : index, -1) != 0;
-  lua_pop(L, 1);
-  return same;
+  return lua_islightuserdata(L, index) && lua_touserdata(L, index) == host_mark();
 }
+
+void push_raw_resume(lua_State* L) { lua_getfield(L, LUA_REGISTRYINDEX, kRawResume); }
 
 void push_text_of(lua_State* L, int index) {
   if (index < 0) index = lua_gettop(L) + index + 1;

@@ -14,8 +14,11 @@ Result<void> open_sandbox(LuaState& state);
 
 /// The first value of every yield that means the host and not a coroutine of the script: the
 /// coroutine library of the sandbox passes it on. Scripts never hold it.
+void* host_mark();
 void push_host_mark(lua_State* L);
 bool is_host_mark(lua_State* L, int index);
+/// Lua's own coroutine.resume, which does not pass host yields on: for the host's Lua code.
+void push_raw_resume(lua_State* L);
 
 /// What tostring() gives to scripts: no addresses. Pushes one text; may raise.
 void push_text_of(lua_State* L, int index);
