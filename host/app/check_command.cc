@@ -1,7 +1,6 @@
-#include <algorithm>
 #include <cstdio>
-#include <set>
 
+#include "bindings/modules.h"
 #include "host/adapters/sqlite/database.h"
 #include "host/adapters/telemetry/logger.h"
 #include "host/adapters/telemetry/metrics.h"
@@ -9,40 +8,11 @@
 #include "host/app/commands.h"
 #include "host/app/load_revision.h"
 #include "host/app/system_ports.h"
-#include "host/runtime/routes.h"
+#include "host/script/lint.h"
 #include "host/script/watchdog.h"
 
 namespace host::app {
 namespace {
-
-/// Names and routes that two of the plugins share.
-void check_together(const std::vector<std::shared_ptr<const ports::Revision>>& revisions,
-                    Problems& problems) {
-  std::vector<const Manifest*> manifests;
-  std::map<std::string, const Manifest*> names;
-  for (const auto& revision : revisions) {
-    const Manifest& manifest = revision->manifest();
-    const auto [other, added] = names.emplace(manifest.name, &manifest);
-    if (!added) {
-      problems.push_back({.file = manifest.file,
-                          .line = 0,
-                          .column = 0,
-                          .message = "the plugin of " + other->second->file + " has the name " +
-                                     manifest.name + ", too",
-                          .hint = "names of plugins are unique in a process"});
-      continue;
-    }
-    manifests.push_back(&manifest);
-    const auto routes = runtime::Routes::make(manifests);
-    if (routes) continue;
-    problems.push_back({.file = manifest.file,
-                        .line = 0,
-                        .column = 0,
-                        .message = routes.error().message,
-                        .hint = routes.error().hint});
-    manifests.pop_back();
-  }
-}
 
 /// Tables are made in a database of memory, to see whether their SQL is right.
 Result<void> check_tables(const Manifest& manifest, const ports::Clock& clock, Problems& problems) {
@@ -85,18 +55,19 @@ int check_command(const Options& options) {
   Scripts scripts(settings, check_loader(settings.memory, *logger, metrics));
   const SystemClock clock;
   Problems problems;
-  std::vector<std::shared_ptr<const ports::Revision>> revisions;
+  std::vector<script::LoadRequest> requests;
   for (const Deployment::Plugin& plugin : settings.plugins) {
-    runtime::Loaded loaded = scripts.load(plugin.file);
-    problems.insert(problems.end(), loaded.problems.begin(), loaded.problems.end());
-    if (!loaded.revision) continue;
+    const runtime::Loaded loaded = scripts.load(plugin.file);
+    requests.push_back(scripts.request(plugin.file));
+    requests.back().without_settings = true;
+    if (!loaded.revision) continue;  // why, is found again below
     if (auto done = check_tables(loaded.revision->manifest(), clock, problems); !done) {
       std::fprintf(stderr, "host: %s\n", done.error().to_string().c_str());
       return kCannotRun;
     }
-    revisions.push_back(std::move(loaded.revision));
   }
-  check_together(revisions, problems);
+  const Problems found = script::check_plugins(requests, bindings::modules());
+  problems.insert(problems.begin(), found.begin(), found.end());
   print(problems, settings.plugins.size(), options.json);
   return problems.empty() ? kFine : kFindings;
 }

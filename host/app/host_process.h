@@ -34,7 +34,7 @@ class HostProcess {
     telemetry::PrometheusMetrics& metrics;
     const script::Watchdog& watchdog;
     Scripts::Load load;
-    std::function<Problems(const ports::Revision&)> smoke;
+    std::function<Problems(const std::shared_ptr<const ports::Revision>&)> smoke;
   };
 
   explicit HostProcess(Parts parts);

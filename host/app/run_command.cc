@@ -5,6 +5,7 @@
 #include "host/app/host_process.h"
 #include "host/app/load_revision.h"
 #include "host/app/signals.h"
+#include "host/app/test_cases.h"
 
 namespace host::app {
 namespace {
@@ -54,13 +55,14 @@ int run_command(const Options& options) {
   const std::variant<RunSettings, Exit> made = make_run_settings(options);
   if (const Exit* exit = std::get_if<Exit>(&made)) return say(*exit);
   const RunSettings& settings = std::get<RunSettings>(made);
-  HostProcess running({.settings = settings,
-                       .control = control,
-                       .logger = *logger,
-                       .metrics = metrics,
-                       .watchdog = watchdog,
-                       .load = revision_loader(settings.memory, *logger, metrics),
-                       .smoke = smoke_runner()});
+  HostProcess running(
+      {.settings = settings,
+       .control = control,
+       .logger = *logger,
+       .metrics = metrics,
+       .watchdog = watchdog,
+       .load = revision_loader(settings.memory, *logger, metrics),
+       .smoke = [&settings](const auto& revision) { return run_smoke(revision, settings); }});
   if (const std::optional<Exit> exit = running.open()) return say(*exit);
   process = &running;
   return running.serve();

@@ -10,9 +10,7 @@ Scripts::Scripts(const RunSettings& settings, Load load)
 runtime::Loaded Scripts::load(const std::string& file) {
   // The name is usually that of the file. When it is not, a second load has the right settings;
   // and one that fails may only lack the settings of its real name.
-  const auto known = names_.find(file);
-  const std::string guess =
-      known != names_.end() ? known->second : std::filesystem::path(file).stem().string();
+  const std::string guess = name_of(file);
   runtime::Loaded loaded = load_(request(file, guess));
   std::set<std::string> others;
   for (const Assignment& set : settings_.sets) others.insert(set.plugin);
@@ -35,12 +33,22 @@ runtime::Loaded Scripts::load(const std::string& file) {
   return loaded;
 }
 
+std::string Scripts::name_of(const std::string& file) const {
+  const auto known = names_.find(file);
+  return known != names_.end() ? known->second : std::filesystem::path(file).stem().string();
+}
+
+script::LoadRequest Scripts::request(const std::string& file) const {
+  return request(file, name_of(file));
+}
+
 script::LoadRequest Scripts::request(const std::string& file, const std::string& plugin) const {
   script::LoadRequest request{.file = file,
                               .root = settings_.root.string(),
                               .config = {},
                               .policies = {},
                               .policy_config = {},
+                              .without_settings = false,
                               .files = {}};
   for (const Deployment::Plugin& entry : settings_.plugins) {
     if (entry.file != file) continue;

@@ -22,10 +22,13 @@ class Scripts {
   Scripts(const RunSettings& settings, Load load);
 
   runtime::Loaded load(const std::string& file);
+  /// With the settings of the name that the plugin had when it was loaded.
+  script::LoadRequest request(const std::string& file) const;
   /// Settings whose plugin was never loaded: the caller meant another.
   std::vector<std::string> unused() const;
 
  private:
+  std::string name_of(const std::string& file) const;
   script::LoadRequest request(const std::string& file, const std::string& plugin) const;
 
   const RunSettings& settings_;

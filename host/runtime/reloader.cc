@@ -35,7 +35,7 @@ Reloader::Answer Reloader::start(const std::string& file) {
   if (!good) return refused(good.error());
   const bool known = *good && (*good)->revision == loaded.revision->manifest().revision;
   if (!known) {
-    Problems problems = parts_.smoke(*loaded.revision);
+    Problems problems = parts_.smoke(loaded.revision);
     if (!problems.empty()) {
       return {.kind = Answer::Kind::refused, .problems = std::move(problems)};
     }
@@ -75,17 +75,16 @@ Reloader::Answer Reloader::attempt(Plugin& plugin) {
   Loaded loaded = parts_.load(plugin.file);
   plugin.tried = std::move(before);
   plugin.away = false;
-  if (loaded.revision) {
-    for (const auto& [path, text] : loaded.revision->files()) plugin.tried[path] = text;
-    return accept(plugin, std::move(loaded.revision));
-  }
-  // A broken edit may require files that nobody watches yet: those that it names count too.
+  // A broken edit may require files that nobody watches yet: those that it read or names count too.
+  for (auto& [path, text] : loaded.read) plugin.tried[path] = std::move(text);
   for (const Problem& problem : loaded.problems) {
     if (!problem.file.empty() && !plugin.tried.contains(problem.file)) {
       plugin.tried[problem.file] = parts_.read(problem.file);
     }
   }
-  return refuse(plugin, std::move(loaded.problems));
+  if (!loaded.revision) return refuse(plugin, std::move(loaded.problems));
+  for (const auto& [path, text] : loaded.revision->files()) plugin.tried[path] = text;
+  return accept(plugin, std::move(loaded.revision));
 }
 
 Reloader::Answer Reloader::accept(Plugin& plugin, std::shared_ptr<const ports::Revision> next) {
@@ -99,7 +98,7 @@ Reloader::Answer Reloader::accept(Plugin& plugin, std::shared_ptr<const ports::R
     watch_all();
     return {.kind = Answer::Kind::unchanged, .revision = manifest.revision};
   }
-  Problems problems = judge(plugin, *next);
+  Problems problems = judge(plugin, next);
   if (!problems.empty()) return refuse(plugin, std::move(problems));
   if (Result<void> ready = prepare(*next); !ready) return failed(plugin, *next, ready.error());
   if (Result<void> published = parts_.publish(next); !published) {
@@ -116,9 +115,10 @@ Reloader::Answer Reloader::accept(Plugin& plugin, std::shared_ptr<const ports::R
   return {.kind = Answer::Kind::live, .revision = plugin.live->manifest().revision};
 }
 
-Problems Reloader::judge(const Plugin& plugin, const ports::Revision& next) const {
+Problems Reloader::judge(const Plugin& plugin,
+                         const std::shared_ptr<const ports::Revision>& next) const {
   const Manifest& old = plugin.live->manifest();
-  const Manifest& manifest = next.manifest();
+  const Manifest& manifest = next->manifest();
   Problems problems;
   if (manifest.name != old.name) {
     problems.push_back({.file = manifest.file,
@@ -206,7 +206,7 @@ Reloader::Answer Reloader::rollback(const std::string& name) {
   }
   Contents disk = on_disk(plugin.tried);
   std::shared_ptr<const ports::Revision> target = plugin.previous;
-  Problems problems = judge(plugin, *target);
+  Problems problems = judge(plugin, target);
   if (!problems.empty()) return refuse_rollback(problems.front());
   Result<void> done = parts_.publish(target);
   if (!done) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "host/ports/logger.h"
@@ -18,6 +19,7 @@ namespace host::runtime {
 struct Loaded {
   std::shared_ptr<const ports::Revision> revision = nullptr;  // null: `problems` say why
   Problems problems = {};
+  std::vector<std::pair<std::string, std::string>> read = {};  // also when it failed: path, text
 };
 
 /// Takes new revisions of the plugins' scripts: load beside the running one, check, make topics
@@ -34,7 +36,7 @@ class Reloader {
   struct Parts {
     std::function<Loaded(const std::string& file)> load;
     std::function<Result<void>(const Manifest&)> fits;  // beside the other plugins, here
-    std::function<Problems(const ports::Revision&)> smoke;
+    std::function<Problems(const std::shared_ptr<const ports::Revision>&)> smoke;
     std::function<Result<void>(const Manifest&)> ensure_topics;
     std::function<Result<void>(std::shared_ptr<const ports::Revision>)> add;  // at the start
     std::function<Result<void>(std::shared_ptr<const ports::Revision>)> publish;
@@ -92,7 +94,7 @@ class Reloader {
 
   Answer attempt(Plugin& plugin);
   Answer accept(Plugin& plugin, std::shared_ptr<const ports::Revision> next);
-  Problems judge(const Plugin& plugin, const ports::Revision& next) const;
+  Problems judge(const Plugin& plugin, const std::shared_ptr<const ports::Revision>& next) const;
   /// Makes what the revision needs; the error says what is in the way.
   Result<void> prepare(const ports::Revision& next);
   Answer refuse(Plugin& plugin, Problems problems);

@@ -72,9 +72,9 @@ struct Fixture {
           if (!has(manifest.revision, "route")) return {};
           return make_error(Error::Code::invalid, "two routes are equal");
         },
-        .smoke = [this](const ports::Revision& revision) -> Problems {
-          steps.push_back("smoke " + revision.manifest().revision);
-          if (!has(revision.manifest().revision, "smoke")) return {};
+        .smoke = [this](const std::shared_ptr<const ports::Revision>& revision) -> Problems {
+          steps.push_back("smoke " + revision->manifest().revision);
+          if (!has(revision->manifest().revision, "smoke")) return {};
           return {{.file = "a.lua", .line = 9, .column = 0, .message = "smoke", .hint = {}}};
         },
         .ensure_topics = [this](const Manifest& manifest) -> Result<void> {
