@@ -92,7 +92,9 @@ void Requirer::require(lua_State* L, const std::string& name) {
   if (!lua_isnil(L, -1)) return;
   lua_pop(L, 1);
   if (std::find(loading_.begin(), loading_.end(), name) != loading_.end()) {
-    raise(L, "\"" + name + "\" is required while it is being loaded: modules go in a circle");
+    std::string circle;
+    for (const std::string& module : loading_) circle += module + " -> ";
+    raise(L, "modules require each other in a circle: " + circle + name);
   }
   const Entered entered(loading_, name);
   if (!push_native(L, name)) {
