@@ -170,13 +170,7 @@ int HostProcess::serve() {
   return kFine;
 }
 
-void HostProcess::stop() {
-  parts_.control.post([this] { parts_.control.quit(); });
-}
-
-void HostProcess::reload_all() {
-  parts_.control.post([this] { reloader_->reload_all(); });
-}
+void HostProcess::reload_all() { reloader_->reload_all(); }
 
 void HostProcess::announce() {
   std::string plugins;
@@ -243,7 +237,8 @@ std::string HostProcess::metrics_text() {
   return metrics.text();
 }
 
-// Requests that are under way may still need their shards, so the listeners go first.
+// Requests that are under way may still need their shards, so the listeners go first. That of the
+// admin API does not wait: what it asks of this thread is not answered any more.
 void HostProcess::drain_servers(Duration within) {
   struct Left {
     std::mutex mutex;
@@ -267,7 +262,6 @@ void HostProcess::drain_servers(Duration within) {
     for (std::size_t i = 0; i < servers_.size(); ++i) {
       drain(runtime_->lane(static_cast<int>(i)), *servers_[i]);
     }
-    if (admin_server_) drain(admin_lane_, *admin_server_);
     left->changed.wait_for(lock, within, [&] { return left->count == 0; });
   }
 }

@@ -46,8 +46,7 @@ class HostProcess {
   std::optional<Exit> open();
   /// Serves until the control loop quits; 0.
   int serve();
-  /// Thread-safe.
-  void stop();
+  /// On the control thread.
   void reload_all();
 
  private:

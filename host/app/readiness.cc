@@ -19,7 +19,8 @@ HttpResponse Readiness::answer() const {
 bool Readiness::look_at(const std::vector<runtime::ShardStatus>& shards) {
   std::vector<std::string> claiming;
   for (const runtime::ShardStatus& shard : shards) {
-    if (shard.status == "claiming") claiming.push_back(shard.shard.to_string());
+    const bool begun = !shard.status.starts_with("claiming") && shard.status != "idle";
+    if (!begun) claiming.push_back(shard.shard.to_string());
   }
   const std::lock_guard lock(mutex_);
   claiming_ = std::move(claiming);
