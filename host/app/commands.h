@@ -9,5 +9,6 @@ namespace host::app {
 /// to standard output, what is wrong to standard error.
 int run_command(const Options& options);
 int check_command(const Options& options);
+int test_command(const Options& options);
 
 }  // namespace host::app

@@ -31,9 +31,8 @@ int run(const std::vector<std::string>& arguments) {
     case Options::Command::check:
       return check_command(options);
     case Options::Command::test:
-      break;
+      return test_command(options);
   }
-  std::fputs("host test: not in this version\n", stderr);
   return kUsage;
 }
 

@@ -104,8 +104,7 @@ TestWorld::~TestWorld() {
 
 Result<std::unique_ptr<TestWorld>> TestWorld::make(const Revisions& revisions,
                                                    const RunSettings& settings,
-                                                   ports::Logger& logger,
-                                                   ports::Metrics& metrics) {
+                                                   ports::Logger& logger, ports::Metrics& metrics) {
   std::unique_ptr<TestWorld> world(new TestWorld(logger, metrics));
   if (Result<void> opened = world->open(revisions, settings); !opened) return opened.error();
   return world;
@@ -124,9 +123,17 @@ Result<void> TestWorld::open(const Revisions& revisions, const RunSettings& sett
   auto identity = database_->open_deployment(kPartitions);
   if (!identity) return identity.error();
   identity->secret.assign(32, 's');  // chance repeats, too
-  environment_ = std::make_unique<runtime::Environment>(
-      runtime::Environment{*log_, *store_, lane_, *chance_, metrics_, logger_, asks_,
-                           std::move(*identity), "", {}, false});
+  environment_ = std::make_unique<runtime::Environment>(runtime::Environment{*log_,
+                                                                             *store_,
+                                                                             lane_,
+                                                                             *chance_,
+                                                                             metrics_,
+                                                                             logger_,
+                                                                             asks_,
+                                                                             std::move(*identity),
+                                                                             "",
+                                                                             {},
+                                                                             false});
   gateway_ = std::make_unique<runtime::Gateway>(
       *environment_, lane_,
       runtime::Gateway::Settings{.ready = [] { return json_response(200, "{\"ready\":true}"); }});
@@ -162,8 +169,8 @@ Result<void> TestWorld::add(const std::shared_ptr<const ports::Revision>& revisi
   plugin.code = std::move(*code);
   plugin.door = std::make_unique<runtime::Door>(ShardRef{name, kFirstDoor}, *environment_, lane_);
   for (PartitionNumber p = 0; p < kPartitions; ++p) {
-    plugin.shards.push_back(std::make_unique<runtime::Shard>(ShardRef{name, p}, *environment_,
-                                                             lane_, *plugin.code));
+    plugin.shards.push_back(
+        std::make_unique<runtime::Shard>(ShardRef{name, p}, *environment_, lane_, *plugin.code));
   }
   gateway_->add(name, plugin.code.get(), plugin.door.get());
   return {};
@@ -176,7 +183,8 @@ Result<void> TestWorld::run_ready() {
 
 Result<std::vector<ports::DeadLetter>> TestWorld::dead() {
   std::optional<Result<ports::DeadList>> list;
-  database_->list_dead("", "", 100, lane_, [&](Result<ports::DeadList> got) { list = std::move(got); });
+  database_->list_dead("", "", 100, lane_,
+                       [&](Result<ports::DeadList> got) { list = std::move(got); });
   if (Result<void> ran = run_ready(); !ran) return ran.error();
   if (!*list) return list->error();
   return std::move((*list)->items);
@@ -187,13 +195,13 @@ Result<void> TestWorld::dead_since(std::size_t known) {
   if (!letters) return letters.error();
   if (letters->size() <= known) return {};
   const ports::DeadLetter& newest = letters->front();
-  return make_error(Error::Code::script_error,
-                    "the message of " + newest.message.topic + " went to the dead letters (" +
-                        newest.reason + "): " + newest.error.to_string());
+  return make_error(Error::Code::script_error, "the message of " + newest.message.topic +
+                                                   " went to the dead letters (" + newest.reason +
+                                                   "): " + newest.error.to_string());
 }
 
-Result<TestWorld::Handled> TestWorld::send(const std::string& topic,
-                                           std::optional<std::string> key, std::string payload) {
+Result<TestWorld::Handled> TestWorld::send(const std::string& topic, std::optional<std::string> key,
+                                           std::string payload) {
   Plugin* handler = nullptr;
   bool several = false;
   for (auto& [name, plugin] : plugins_) {
@@ -269,8 +277,7 @@ Result<void> TestWorld::run(Duration most) { return advance(most); }
 
 Result<TestWorld::State> TestWorld::state(const std::string& name, const std::string& key) {
   if (name.empty() && plugins_.size() != 1) {
-    return make_error(Error::Code::invalid, "the test has several plugins",
-                      "t:state(plugin, key)");
+    return make_error(Error::Code::invalid, "the test has several plugins", "t:state(plugin, key)");
   }
   const auto found = name.empty() ? plugins_.begin() : plugins_.find(name);
   if (found == plugins_.end()) {
@@ -283,7 +290,8 @@ Result<TestWorld::State> TestWorld::state(const std::string& name, const std::st
   if (!*row) return row->error();
   State out;
   out.json = std::move((*row)->bytes);
-  const auto* engine = dynamic_cast<const script::ScriptEngine*>(found->second.code->engine().get());
+  const auto* engine =
+      dynamic_cast<const script::ScriptEngine*>(found->second.code->engine().get());
   if (engine != nullptr) out.schema = engine->table().state;
   return out;
 }

@@ -27,8 +27,8 @@ class TestWorld final : public bindings::TestDriver {
 
   /// Errors: those of the plugins' tables and engines, equal routes.
   static Result<std::unique_ptr<TestWorld>> make(const Revisions& revisions,
-                                                 const RunSettings& settings,
-                                                 ports::Logger& logger, ports::Metrics& metrics);
+                                                 const RunSettings& settings, ports::Logger& logger,
+                                                 ports::Metrics& metrics);
   ~TestWorld() override;
 
   Result<Handled> send(const std::string& topic, std::optional<std::string> key,
