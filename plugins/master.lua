@@ -217,7 +217,7 @@ local function chronicle(ctx, req)
   if not s then return status, why end
   local clock, place = 2 ^ 52, ""
   if req.query.before then
-    clock, place = req.query.before:match("^(%d+)%-(%a+)$")
+    clock, place = req.query.before:match("^(%d+)%-(%w+)$")
     if not clock then
       return req:invalid { { at = "query.before", message = "take it from `next` of a page" } }
     end
