@@ -1,4 +1,4 @@
---- host test tests/scripts/dice_test.lua
+--- host test --root . tests/scripts/dice_test.lua
 local dice = require "policies.hogwarts.dice"
 local list = require "host.list"
 

@@ -1,4 +1,4 @@
---- host test tests/scripts/hogwarts_test.lua
+--- host test --root . tests/scripts/hogwarts_test.lua
 local list = require "host.list"
 local world = require "scenarios.hogwarts.world"
 

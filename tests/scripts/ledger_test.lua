@@ -1,4 +1,4 @@
---- host test tests/scripts/ledger_test.lua
+--- host test --root . tests/scripts/ledger_test.lua
 local function transfer(via, id)
   return { id = id or "t-" .. via, from = "a", to = "b", amount = 5, via = via }
 end

@@ -1,4 +1,4 @@
---- host test tests/scripts/place_test.lua
+--- host test --root . tests/scripts/place_test.lua
 --- Visits and control messages come through two topics: either may be first.
 local list = require "host.list"
 
