@@ -162,5 +162,23 @@ TEST_CASE("a damaged batch is an error that names its place, never skipped") {
   CHECK(must(d.fetch("owls", 0, 3)).records.at(0).payload == "dddd");
 }
 
+TEST_CASE("headers of a pending message that are damaged are an error, not a message without") {
+  TemporaryFolder folder;
+  Deployment d(folder.path());
+  const auto image = d.claim(kShard);
+  ShardCommit commit = next_commit(kShard, image);
+  ports::PendingRow row{.id = 1, .message = {}};
+  row.message.headers = {{"host-id", "x"}};
+  commit.pending_put = {row};
+  REQUIRE(d.commit(std::move(commit)).status == Status::committed);
+  d.close();
+  damage(folder, "update host_pending set headers = x'ff'");
+  d.open();
+  Answer<Result<std::vector<ports::PendingRow>>> answer;
+  d.store().load_pending(kShard, {1}, d.executor(), answer.taker());
+  REQUIRE_FALSE(await(d, answer).ok());
+  CHECK(answer->error().code == Error::Code::corrupt);
+}
+
 }  // namespace
 }  // namespace host::sqlite_tests

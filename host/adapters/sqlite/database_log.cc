@@ -87,6 +87,9 @@ class FetchHandle final : public ports::Log::Fetch {
 Result<void> check_counts(const LogIndex& index, std::span<const TopicSettings> topics) {
   const auto known = index.topics();
   for (const TopicSettings& topic : topics) {
+    if (topic.partitions < 1) {
+      return make_error(Error::Code::invalid, "topic " + topic.name + " needs a partition");
+    }
     const auto same = [&](const auto& entry) { return entry.second.name == topic.name; };
     const auto found = std::find_if(known.begin(), known.end(), same);
     if (found == known.end() || found->second.partitions == topic.partitions) continue;

@@ -13,6 +13,7 @@ namespace {
 constexpr int kSliceBatches = 32;
 constexpr std::int64_t kSliceBytes = 8 << 20;
 constexpr int kSliceRows = 500;
+constexpr std::int64_t kWorthwhilePages = 1000;
 constexpr auto kReplyLife = std::chrono::hours(1);
 
 /// The lowest offset that some plugin has not read.
@@ -104,6 +105,25 @@ Result<void> sweep(Writer& writer, const char* sql, Duration age) {
   return {};
 }
 
+/// Gives pages that nothing uses any more back to the disk, a slice a round, once they are a
+/// quarter of the file; some are kept for what comes next.
+Result<void> give_back(Writer& writer) {
+  for (bool more = true; more;) {
+    Result<void> done = write_now(writer, [&](Round& round) -> Result<void> {
+      const auto number = [&](const char* pragma) {
+        Statement row = round.db.query(pragma);
+        return row.step() ? row.integer(0) : 0;
+      };
+      const std::int64_t unused = number("pragma freelist_count");
+      more = unused > kWorthwhilePages && unused * 4 > number("pragma page_count");
+      if (more) round.db.run("pragma incremental_vacuum(500)");
+      return {};
+    });
+    if (!done) return done;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> retain(Writer& writer, LogIndex& index) {
@@ -125,10 +145,12 @@ Result<void> retain(Writer& writer, LogIndex& index) {
                " from host_once_seen where until <= ? limit ?)",
                Duration{0});
   if (!done) return done;
-  return sweep(writer,
+  done = sweep(writer,
                "delete from host_state where (shard, key) in (select shard, key from host_state"
                " where bytes is null and quiet_until <= ? limit ?)",
                Duration{0});
+  if (!done) return done;
+  return give_back(writer);
 }
 
 }  // namespace host::sqlite

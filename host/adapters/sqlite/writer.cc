@@ -67,7 +67,8 @@ void Writer::stop() {
 
 std::string Writer::health() const {
   const std::lock_guard lock(mutex_);
-  return stopped_ ? "the store is stopped" : problem_;
+  if (stopped_) return "the store is stopped";
+  return damage_.empty() ? problem_ : damage_;
 }
 
 int Writer::wal_pages() const {
@@ -116,7 +117,7 @@ void Writer::run(Jobs jobs) {
     try {
       endings = transaction(jobs, log, now, committing);
       set_health({});
-      log.publish();
+      log.publish();  // before another round asks where partitions end
     } catch (const SqlFailure& failure) {
       db_->rollback();
       const bool unknown = committing && leaves_commit_unknown(failure);
@@ -161,9 +162,7 @@ bool Writer::apply(WriteJob& job, Round& round, Ending& ending) {
   } catch (const SqlFailure& failure) {
     if (is_environment(failure)) throw;
     ending = {.kind = Ending::Kind::refused, .error = to_error(failure, settings_.path)};
-    if (ending.error.code == Error::Code::corrupt && settings_.logger != nullptr) {
-      settings_.logger->log(ports::LogLevel::error, ending.error.to_string());
-    }
+    if (ending.error.code == Error::Code::corrupt) note_damage(ending.error);
   }
   // A statement of a plugin can end the whole transaction (stopped by its step limit, "or
   // rollback"). The job has noted which it was and leaves it out the next time.
@@ -188,6 +187,17 @@ void Writer::set_health(std::string problem) {
     settings_.logger->log(ports::LogLevel::info, "the data file can be written again");
   } else {
     settings_.logger->log(ports::LogLevel::error, problem);
+  }
+}
+
+void Writer::note_damage(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!damage_.empty()) return;
+    damage_ = error.to_string();
+  }
+  if (settings_.logger != nullptr) {
+    settings_.logger->log(ports::LogLevel::error, error.to_string());
   }
 }
 

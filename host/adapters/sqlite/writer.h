@@ -71,7 +71,7 @@ class Writer {
   /// What was submitted is still written. Idempotent.
   void stop();
 
-  /// Empty, or why the last round could not be written.
+  /// Empty, or why the last round could not be written, or what of the file is damaged.
   std::string health() const;
   /// Pages in the write-ahead log after the last commit.
   int wal_pages() const;
@@ -87,6 +87,7 @@ class Writer {
   /// False: the transaction is gone, through no fault of the disk; the round must be repeated.
   bool apply(WriteJob& job, Round& round, Ending& ending);
   void set_health(std::string problem);
+  void note_damage(const Error& error);
   void probe();
   void shorten_wal();
 
@@ -101,6 +102,7 @@ class Writer {
   std::deque<std::unique_ptr<WriteJob>> queue_;
   std::size_t queued_bytes_ = 0;
   std::string problem_;
+  std::string damage_;  // does not heal
   int wal_pages_ = 0;
   bool stopped_ = false;
 
