@@ -56,6 +56,7 @@ SqlStatement read_statement(lua_State* L, const char* name) {
   SqlStatement statement;
   statement.text = need_text(L, 2, name, "the statement");
   script::script_place(L, statement.file, statement.line);
+  script::ScriptEngine::of(L).complete_file(statement.file);
   if (lua_isnoneornil(L, 3)) return statement;
   if (lua_type(L, 3) != LUA_TTABLE) {
     script::raise(L, std::string("ctx:") + name + ": the parameters must be a table by name");

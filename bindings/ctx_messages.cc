@@ -72,8 +72,10 @@ int ctx_emit(lua_State* L) {
   }
   Emit emit = read_emit(L, task, "emit");
   task.emitted_bytes += emit.payload.size();
-  if (task.in_http() && task.emitted_bytes > script::kMaxHttpEmitBytes) {
-    script::raise(L, "ctx:emit: more than 8 MB in one unit of work");
+  const std::size_t most_bytes = task.in_http() ? script::kMaxHttpEmitBytes : script::kMaxEmitBytes;
+  if (task.emitted_bytes > most_bytes) {
+    script::raise(L, "ctx:emit: more than " + std::to_string(most_bytes / 1'000'000) +
+                         " MB in one unit of work");
   }
   unit.emits.push_back(std::move(emit));
   return 0;

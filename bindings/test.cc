@@ -79,8 +79,7 @@ int send(lua_State* L) {
   const std::string topic = need_string(L, 1, "the topic");
   std::optional<std::string> key;
   if (!lua_isnil(L, 2)) key = need_string(L, 2, "the key");
-  const TestDriver::Handled handled =
-      need(driver_of(L).send(topic, std::move(key), encode(L, 3)));
+  const TestDriver::Handled handled = need(driver_of(L).send(topic, std::move(key), encode(L, 3)));
   lua_createtable(L, 0, 3);
   push_state(L, handled.state);
   lua_setfield(L, -2, "state");
@@ -163,15 +162,14 @@ int advance(lua_State* L) {
 }
 
 int run(lua_State* L) {
-  const Duration most =
-      lua_isnoneornil(L, 1) ? Duration::zero() : need(script::to_duration(L, 1));
+  const Duration most = lua_isnoneornil(L, 1) ? Duration::zero() : need(script::to_duration(L, 1));
   need(driver_of(L).run(most));
   return 0;
 }
 
 int state(lua_State* L) {
-  push_state(L, need(driver_of(L).state(need_string(L, 1, "the plugin"),
-                                        need_string(L, 2, "the key"))));
+  push_state(
+      L, need(driver_of(L).state(need_string(L, 1, "the plugin"), need_string(L, 2, "the key"))));
   return 1;
 }
 

@@ -63,9 +63,9 @@ std::optional<Error> run_case(script::LuaState& state, const TestCase& test,
   return error;
 }
 
-Problems run_smoke(const std::shared_ptr<const ports::Revision>& revision,
-                   const RunSettings& settings,
-                   const std::function<void(const std::string&, const std::optional<Error>&)>& told) {
+Problems run_smoke(
+    const std::shared_ptr<const ports::Revision>& revision, const RunSettings& settings,
+    const std::function<void(const std::string&, const std::optional<Error>&)>& told) {
   // The cases are functions of the plugin's own file: they run in a state of its own.
   auto engine = revision->make_engine();
   const std::string& file = revision->manifest().file;

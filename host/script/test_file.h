@@ -11,8 +11,8 @@ namespace host::script {
 
 /// A file of tests, loaded into one state: what it drives, and its cases.
 struct TestFile {
-  std::string deployment;            // relative to the root; "": none
-  std::vector<std::string> plugins;  // relative to the root
+  std::string deployment;                             // relative to the root; "": none
+  std::vector<std::string> plugins;                   // relative to the root
   std::vector<std::pair<std::string, LuaRef>> cases;  // sentence, function(t); in byte order
   bool is_plugin = false;  // it is no file of tests: its smoke cases are meant
 };
