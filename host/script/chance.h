@@ -20,6 +20,8 @@ std::string to_hex(const unsigned char* bytes, std::size_t count);
 ///   below(n)   = word mod n, after words >= 2^64 - (2^64 mod n) were skipped
 /// ctx:random(m, n) = m + below(n - m + 1); pick = one below(#list); shuffle exchanges, from the
 /// last place down to the second, place i with 1 + below(i).
+/// ctx:seed(...): label "host.seed", key = SHA-256 of the values, each written as its type (n
+/// number as %.17g, s text, z nil, j anything else as JSON), its length in bytes, ":" and itself.
 /// Not thread-safe.
 class Chance {
  public:

@@ -121,6 +121,14 @@ ScriptTask& ScriptEngine::task_of(lua_State* L) {
   return *engine.current_;
 }
 
+void ScriptEngine::complete_file(std::string& file) const {
+  if (!file.starts_with("...")) return;
+  const std::string end = file.substr(3);
+  for (const auto& [path, text] : table_.files) {
+    if (path.ends_with(end)) file = path;
+  }
+}
+
 std::string ScriptEngine::masked(std::string text) const {
   for (const std::string& secret : table_.secrets) {
     if (secret.empty()) continue;

@@ -109,10 +109,14 @@ class Encoder {
 
   void text(std::string_view text, const PathStep* path) {
     if (!write_string(text, out_)) wrong(path, "is not valid UTF-8");
-    if (out_.size() > kMaxBytes) {
-      wrong(path, "is more than 16 MB together with what comes before it");
-      stopped_ = true;
-    }
+    check_size(path);
+  }
+  // At every text and every table: shared tables unfold to any size without any text.
+  bool check_size(const PathStep* path) {
+    if (out_.size() <= kMaxBytes) return true;
+    wrong(path, "is more than 16 MB together with what comes before it");
+    stopped_ = true;
+    return false;
   }
 
   void any(int index, const PathStep* path, int depth) {
@@ -230,6 +234,7 @@ class Encoder {
   /// What every table passes: depth, cycles, room on the stack.
   bool enter(PathStep& here, const PathStep* path, int index, int depth) {
     here = PathStep{.up = path, .table = lua_topointer(L_, index)};
+    if (!check_size(path)) return false;
     for (const PathStep* step = path; step; step = step->up) {
       if (step->table == here.table) {
         wrong(path, "contains itself");

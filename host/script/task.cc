@@ -146,6 +146,7 @@ ports::Step ScriptTask::after_resume(int status, std::size_t refusals) {
   if (status == 0) return returned();
   Error error = error_from(co, -1, status);
   error.message = engine_.masked(std::move(error.message));
+  engine_.complete_file(error.file);
   if (status == LUA_ERRMEM || engine_.state().memory_refusals() != refusals) {
     error.code = Error::Code::exhausted;
     return out_of_memory(std::move(error));
@@ -209,6 +210,7 @@ ports::Step ScriptTask::returned() {
 ports::Step ScriptTask::left_step() {
   if (leave_ == Leave::again) return again(leave_why_);
   const bool retry = leave_ == Leave::retry;
+  engine_.complete_file(leave_why_.file);
   end(false);
   ports::Step step;
   step.outcome = Outcome{.kind = retry ? Outcome::Kind::retry : Outcome::Kind::dead,

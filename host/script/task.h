@@ -18,6 +18,7 @@ inline constexpr std::size_t kMaxState = 256u << 10;
 inline constexpr std::size_t kMaxEmits = 1'000;
 inline constexpr std::size_t kMaxHttpEmits = 10'000;
 inline constexpr std::size_t kMaxHttpEmitBytes = 8'000'000;
+inline constexpr std::size_t kMaxEmitBytes = 64'000'000;
 
 /// One call of a handler: what it was given, what it wants to change, and the coroutine in which
 /// it runs. The bindings write into it while its turn lasts. On its lane only.

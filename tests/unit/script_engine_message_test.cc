@@ -245,6 +245,21 @@ TEST_CASE("emit encodes at once, by the topic's schema") {
   CHECK_THAT(p.failure(R"({"n":"x"})"), Contains("n:"));
 }
 
+TEST_CASE("a small value that unfolds without end is refused") {
+  Plugin p(handler("local t = {} for i = 1, 40 do t = { t, t } end ctx:emit('out', 'k', t)"));
+  CHECK_THAT(p.failure(), Contains("16 MB"));
+}
+
+TEST_CASE("an error names the whole file, however long its name is") {
+  const std::string deep = "scripts/policies/" + std::string(70, 'x') + "/far.lua";
+  const std::string module = "policies." + std::string(70, 'x') + ".far";
+  Plugin p(handler("ctx:decide('far', {})", "policies = { far = { '" + module + "' } },"), {}, {},
+           {{deep, "return { decide = function() error('there') end }"}});
+  const Outcome outcome = p.send("{}");
+  CHECK(outcome.error.file == deep);
+  CHECK(outcome.error.line == 1);
+}
+
 TEST_CASE("1,000 coroutines are admitted, and ended ones make room") {
   Plugin p(handler("ctx:yield()"), {.max_running = 3});
   std::vector<std::unique_ptr<ports::Task>> tasks;
