@@ -37,16 +37,23 @@ void write_escape(unsigned char c, std::string& out) {
 }  // namespace
 
 bool write_string(std::string_view text, std::string& out) {
-  if (!simdjson::validate_utf8(text.data(), text.size())) return false;
+  const std::size_t before = out.size();
   out += '"';
+  unsigned char seen = 0;
   const char* run = text.data();
   const char* const end = text.data() + text.size();
   for (const char* at = run; at < end; ++at) {
     const auto c = static_cast<unsigned char>(*at);
+    seen |= c;
     if (!kEscapes[c]) continue;
     out.append(run, at);
     write_escape(c, out);
     run = at + 1;
+  }
+  // Mostly plain ASCII, which needs no second look.
+  if (seen >= 0x80 && !simdjson::validate_utf8(text.data(), text.size())) {
+    out.resize(before);
+    return false;
   }
   out.append(run, end);
   out += '"';

@@ -1,3 +1,4 @@
+-- luacheck: std luajit
 -- Finds globals that a chunk reads or writes and that scripts do not have, in its bytecode.
 -- Runs in a state of the host with all of Lua's libraries, never beside a script.
 local chunk, known = ...

@@ -151,7 +151,8 @@ using TextPairs = std::vector<std::pair<std::string, std::string>>;
 /// text (a list takes repeated names, the rest the last one). Without a schema: all as strings.
 bool push_text(lua_State* L, const TextPairs& pairs, const Schema* record, Violations& violations,
                UnknownFields unknown = UnknownFields::drop);
-/// One value from its text (an option, a variable): "20", "true", "1m", or JSON for the rest.
+/// One value from its text (an option, a variable, a column): "20", "true", "1m", JSON for lists,
+/// maps and records; for `any` JSON, or the text itself where it is none.
 bool push_text_value(lua_State* L, std::string_view text, const Schema& schema,
                      Violations& violations);
 

@@ -168,6 +168,10 @@ bool push_text(lua_State* L, const TextPairs& pairs, const Schema* record, Viola
 bool push_text_value(lua_State* L, std::string_view text, const Schema& schema,
                      Violations& violations) {
   luaL_checkstack(L, 8, "a setting is too deep");
+  if (schema.kind() == Kind::any) {
+    Violations not_json;
+    if (push_json(L, text, &schema, not_json)) return true;
+  }
   return push_one(L, text, schema, {}, violations);
 }
 

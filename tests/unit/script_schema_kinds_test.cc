@@ -285,6 +285,33 @@ TEST_CASE("parameters are read from text by their schema") {
   CHECK(read({{"n", "99999999999999999999"}}) == "n: is more than 9");
 }
 
+TEST_CASE("one value is read from text: scalars as people write them, the rest as JSON") {
+  Values lua;
+  const auto read = [&](const char* schema, const char* text) {
+    const SchemaPtr made = lua.schema(schema);
+    std::string out;
+    lua.protect([&](lua_State* L) {
+      Violations violations;
+      if (!push_text_value(L, text, *made, violations)) {
+        out = to_string(violations);
+      } else {
+        REQUIRE(append_json(L, -1, nullptr, out, violations));
+      }
+    });
+    return out;
+  };
+  CHECK(read("spec.string", "20") == "\"20\"");
+  CHECK(read("spec.int", "-20") == "-20");
+  CHECK(read("spec.number", ".5") == "0.5");
+  CHECK(read("spec.money", "2.5") == "2.50");
+  CHECK(read("spec.list(spec.int)", "[1,2]") == "[1,2]");
+  CHECK(read("spec.list(spec.int)", "[1,\"a\"]") == "[2]: is text, not a whole number");
+  CHECK(read("spec.record { a = spec.int }", "{\"a\":1,\"b\":2}") == "b: is not a field here");
+  CHECK(read("spec.any", "{\"a\":[]}") == "{\"a\":[]}");
+  CHECK(read("spec.any", "plain words") == "\"plain words\"");
+  CHECK(read("spec.bool", "yes") == "is not true or false");
+}
+
 TEST_CASE("the JSON schema says what the schema does") {
   Values lua;
   const auto json = lua.schema(R"(spec.record {
