@@ -87,7 +87,10 @@ fs::path find_root(const fs::path& file) {
   const fs::path here = fs::current_path(error);
   for (fs::path folder = fs::absolute(file, error).lexically_normal().parent_path();;
        folder = folder.parent_path()) {
-    if (fs::is_directory(folder / "scripts", error)) return folder;
+    // A folder of scripts alone is not enough: tests/scripts is none that modules come from.
+    const fs::path scripts = folder / "scripts";
+    if (fs::is_directory(scripts / "scenarios", error)) return folder;
+    if (fs::is_directory(scripts / "policies", error)) return folder;
     if (folder == folder.parent_path()) return here;
   }
 }

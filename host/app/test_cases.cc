@@ -1,24 +1,12 @@
 #include "host/app/test_cases.h"
 
-#include <luajit.h>
-
-#include <chrono>
-
 #include "bindings/test.h"
 #include "host/adapters/telemetry/metrics.h"
 #include "host/script/engine.h"
+#include "host/script/test_file.h"
 
 namespace host::app {
 namespace {
-
-using SteadyClock = std::chrono::steady_clock;
-constexpr int kInstructions = 100'000;  // between two looks at the clock
-constexpr auto kLongestCase = std::chrono::seconds(10);
-thread_local SteadyClock::time_point case_deadline;
-
-void look_at_clock(lua_State* L, lua_Debug*) {
-  if (SteadyClock::now() > case_deadline) luaL_error(L, "the case runs longer than ten seconds");
-}
 
 /// Remembers what went wrong while a case ran, to be shown with its failure.
 class CaseLogger final : public ports::Logger {
@@ -47,15 +35,8 @@ std::optional<Error> run_case(script::LuaState& state, const TestCase& test,
   telemetry::PrometheusMetrics metrics;
   auto world = TestWorld::make(revisions, settings, logger, metrics);
   if (!world) return world.error();
-  case_deadline = SteadyClock::now() + kLongestCase;
-  Result<void> ran = state.protect([&](lua_State* L) {
-    // Compiled loops do not look at hooks.
-    luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
-    lua_sethook(L, look_at_clock, LUA_MASKCOUNT, kInstructions);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, test.function);
-    bindings::push_test(L, **world);
-    lua_call(L, 1, 0);
-  });
+  const Result<void> ran = script::run_test(state, test.function,
+                                            [&](lua_State* L) { bindings::push_test(L, **world); });
   if (ran) return std::nullopt;
   Error error = ran.error();
   error.message += logger.told();

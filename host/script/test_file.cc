@@ -1,12 +1,24 @@
 #include "host/script/test_file.h"
 
+#include <luajit.h>
+
 #include <algorithm>
+#include <chrono>
 
 #include "host/script/loader_require.h"
 #include "host/script/loader_sources.h"
 
 namespace host::script {
 namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr int kInstructions = 100'000;  // between two looks at the clock
+constexpr auto kLongestCase = std::chrono::seconds(10);
+thread_local Clock::time_point case_deadline;
+
+void look_at_clock(lua_State* L, lua_Debug*) {
+  if (Clock::now() > case_deadline) luaL_error(L, "the case runs longer than ten seconds");
+}
 
 /// What is wrong with the table on top, or "".
 std::string read_table(lua_State* L, TestFile& out) {
@@ -67,6 +79,19 @@ Result<TestFile> load_test_file(LuaState& state, const NativeModules& modules,
     return error;
   }
   return out;
+}
+
+Result<void> run_test(LuaState& state, LuaRef function,
+                      const std::function<void(lua_State*)>& push_argument) {
+  case_deadline = Clock::now() + kLongestCase;
+  return state.protect([&](lua_State* L) {
+    // Compiled loops do not look at hooks.
+    luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    lua_sethook(L, look_at_clock, LUA_MASKCOUNT, kInstructions);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, function);
+    push_argument(L);
+    lua_call(L, 1, 0);
+  });
 }
 
 }  // namespace host::script

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,5 +22,10 @@ struct TestFile {
 /// require what plugins may. Errors: script_error with its place, invalid naming what is wrong.
 Result<TestFile> load_test_file(LuaState& state, const NativeModules& modules,
                                 const std::string& file, const std::string& root);
+
+/// Calls a case with the one value that `push_argument` pushes; it may raise. A case that runs
+/// longer than ten seconds is ended. The state is interpreted from then on. Errors: script_error.
+Result<void> run_test(LuaState& state, LuaRef function,
+                      const std::function<void(lua_State*)>& push_argument);
 
 }  // namespace host::script
