@@ -1,6 +1,7 @@
 #include "host/app/admin.h"
 
 #include <charconv>
+#include <iterator>
 
 #include "host/app/admin_documents.h"
 #include "host/app/options.h"
@@ -163,22 +164,48 @@ void Admin::list_dead(const HttpRequest& request, Responder responder) {
       return responder->respond(problem(422, "limit must be a whole number from 1 to 1000"));
     }
   }
-  parts_.store.list_dead(query_of(request, "plugin"), query_of(request, "after"), limit,
-                         parts_.lane,
-                         [responder = std::move(responder)](Result<ports::DeadList> list) mutable {
-                           responder->respond(list ? json_response(200, dead_list_document(*list))
-                                                   : answer_of(list.error()));
-                         });
+  const std::string plugin = query_of(request, "plugin");
+  const std::string after = query_of(request, "after");
+  with_stopped([this, plugin, after, limit,
+                responder = std::move(responder)](std::vector<ports::DeadLetter> stopped) mutable {
+    // Stopped messages block their keys, so they come first.
+    if (!after.empty()) stopped.clear();
+    std::erase_if(stopped, [&](const auto& m) { return !plugin.empty() && m.plugin != plugin; });
+    auto listed = [stopped = std::move(stopped),
+                   responder = std::move(responder)](Result<ports::DeadList> list) mutable {
+      if (!list) return responder->respond(answer_of(list.error()));
+      list->items.insert(list->items.begin(), std::make_move_iterator(stopped.begin()),
+                         std::make_move_iterator(stopped.end()));
+      responder->respond(json_response(200, dead_list_document(*list)));
+    };
+    parts_.store.list_dead(plugin, after, limit, parts_.lane, std::move(listed));
+  });
+}
+
+// Asks the control thread, and goes on here on the lane.
+void Admin::with_stopped(UniqueFunction<void(std::vector<ports::DeadLetter>)> then) {
+  parts_.control.post([this, then = std::move(then)]() mutable {
+    parts_.lane.post([stopped = parts_.runtime.stopped_messages(),
+                      then = std::move(then)]() mutable { then(std::move(stopped)); });
+  });
 }
 
 void Admin::show_dead(const HttpRequest& request, const std::string& id, Responder responder) {
   const std::string plugin = query_of(request, "plugin");
-  if (!plugin.empty()) return find_dead({plugin}, std::nullopt, id, std::move(responder));
-  parts_.control.post([this, id, responder = std::move(responder)]() mutable {
-    std::vector<std::string> names;
-    for (const auto& status : parts_.reloader.status()) names.push_back(status.plugin);
-    parts_.lane.post([this, id, names, responder = std::move(responder)]() mutable {
-      find_dead(std::move(names), std::nullopt, id, std::move(responder));
+  with_stopped([this, id, plugin,
+                responder = std::move(responder)](std::vector<ports::DeadLetter> stopped) mutable {
+    for (const ports::DeadLetter& message : stopped) {
+      if (message.id != id || (!plugin.empty() && message.plugin != plugin)) continue;
+      responder->respond(json_response(200, dead_document(message)));
+      return;
+    }
+    if (!plugin.empty()) return find_dead({plugin}, std::nullopt, id, std::move(responder));
+    parts_.control.post([this, id, responder = std::move(responder)]() mutable {
+      std::vector<std::string> names;
+      for (const auto& status : parts_.reloader.status()) names.push_back(status.plugin);
+      parts_.lane.post([this, id, names, responder = std::move(responder)]() mutable {
+        find_dead(std::move(names), std::nullopt, id, std::move(responder));
+      });
     });
   });
 }

@@ -48,6 +48,7 @@ class Admin final : public ports::HttpHandler {
   /// Looks in one plugin after the other; more than one that has it is for the caller to decide.
   void find_dead(std::vector<std::string> plugins, std::optional<ports::DeadLetter> found,
                  const std::string& id, Responder responder);
+  void with_stopped(UniqueFunction<void(std::vector<ports::DeadLetter>)> then);
   void redrive(const HttpRequest& request, const std::string& id, Responder responder);
 
   const Parts parts_;

@@ -37,7 +37,7 @@ json letter_summary(const ports::DeadLetter& letter) {
             {"revision", letter.revision},
             {"attempts", letter.message.attempt},
             {"at", format_time(letter.at)},
-            {"state", "dead"}};
+            {"state", letter.reason == "stopped" ? "stopped" : "dead"}};
   if (letter.message.key) item["key"] = *letter.message.key;
   return item;
 }

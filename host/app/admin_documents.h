@@ -13,7 +13,8 @@ namespace host::app {
 std::string problems_document(const Problems& problems);
 std::string plugins_document(const std::vector<runtime::Reloader::Status>& plugins);
 std::string shards_document(const std::vector<runtime::ShardStatus>& shards, Time now);
-/// Without payloads; `stopped`: messages that retry.last = "stop" holds come first.
+/// Without payloads. The state of a letter is "dead", or "stopped" where retry.last = "stop" holds
+/// it.
 std::string dead_list_document(const ports::DeadList& list);
 std::string dead_document(const ports::DeadLetter& letter);
 

@@ -148,7 +148,7 @@ std::optional<Exit> read_variables(const Environ& environ, Texts& texts, Options
       if (!set) return usage(set.error().to_string());
       options.sets.push_back(std::move(*set));
     } else if (name == "HOST_PLUGIN") {
-      if (texts.plugins.empty()) texts.plugins = split_words(value);
+      options.files = split_words(value);
     } else if (const auto found = known.find(name); found != known.end()) {
       std::string& text = texts.values[found->second];
       if (text.empty()) text = value;
@@ -170,6 +170,7 @@ std::optional<Exit> check_command(const CLI::App& app, const Texts& texts, Optio
   options.json = texts.json;
   if (app.got_subcommand("run")) {
     options.deployment = texts.deployment;
+    options.files.clear();  // HOST_PLUGIN is for who names no deployment
     if (!texts.plugins.empty())
       return usage("--plugin and `host run` exclude each other: name the plugin in " +
                    texts.deployment);
@@ -181,7 +182,7 @@ std::optional<Exit> check_command(const CLI::App& app, const Texts& texts, Optio
     options.files = texts.files;
     return std::nullopt;
   }
-  options.files = texts.plugins;
+  if (!texts.plugins.empty()) options.files = texts.plugins;
   if (options.files.empty()) return Exit{kUsage, app.help()};
   return std::nullopt;
 }

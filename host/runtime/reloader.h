@@ -62,7 +62,7 @@ class Reloader {
     std::string plugin;
     std::string file;
     std::string revision;
-    std::string state;  // "live"
+    std::string state;  // "live"; a watch window and pausing are not in this version
     Problems refused;   // of the edit that is not live; empty: none
   };
 

@@ -222,6 +222,22 @@ Result<void> Runtime::release(const std::string& plugin, const std::string& mess
   return result;
 }
 
+std::vector<ports::DeadLetter> Runtime::stopped_messages() {
+  std::mutex mutex;
+  std::vector<ports::DeadLetter> all;
+  each_lane([&](OnLane& on) {
+    const std::lock_guard lock(mutex);
+    for (auto& [name, plugin] : on.plugins) {
+      for (auto& shard : plugin.shards) {
+        for (ports::DeadLetter& message : shard->stopped_messages()) {
+          all.push_back(std::move(message));
+        }
+      }
+    }
+  });
+  return all;
+}
+
 std::vector<Runtime::Memory> Runtime::memory() {
   std::mutex mutex;
   std::map<std::string, Memory> all;

@@ -49,6 +49,7 @@ class Runtime {
   std::vector<ShardStatus> shards();
   /// Lets a message run again that retry.last = "stop" holds. Error: not_found.
   Result<void> release(const std::string& plugin, const std::string& message_id);
+  std::vector<ports::DeadLetter> stopped_messages();  // those, with the reason "stopped"
   struct Memory {
     std::string plugin;
     std::size_t bytes = 0;    // of its Lua states, over all lanes

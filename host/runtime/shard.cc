@@ -214,6 +214,22 @@ Result<void> Shard::release(const std::string& message_id) {
                     "no stopped message " + message_id + " in " + ref_.to_string());
 }
 
+std::vector<ports::DeadLetter> Shard::stopped_messages() const {
+  std::vector<ports::DeadLetter> out;
+  for (const auto& [id, item] : pending_) {
+    if (!item->stopped) continue;
+    out.push_back({.id = item->message.id,
+                   .plugin = ref_.plugin,
+                   .shard = ref_.number,
+                   .message = item->message,
+                   .reason = "stopped",
+                   .error = make_error(Error::Code::script_error, item->last_error),
+                   .revision = item->engine_revision,
+                   .at = item->taken});
+  }
+  return out;
+}
+
 ShardStatus Shard::status() const {
   ShardStatus out;
   out.shard = ref_;

@@ -64,6 +64,8 @@ class Shard {
   void code_changed();
   /// Runs a message again that `retry.last = "stop"` holds. Error: not_found.
   Result<void> release(const std::string& message_id);
+  /// What it holds so, with the reason "stopped"; without payload where that is not in memory.
+  std::vector<ports::DeadLetter> stopped_messages() const;
 
   ShardStatus status() const;
 

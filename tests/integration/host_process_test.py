@@ -215,6 +215,34 @@ class ProcessTest(unittest.TestCase):
         if status == 202:
             self.total_becomes(host, 2)
 
+    def test_a_stop_ends_streams_and_does_not_wait_for_its_deadline(self):
+        self.write("counter.lua", COUNTER.replace("routes = {", """routes = {
+            ["GET /hits"] = { auth = "none", stream = { topic = "counter.hits" } },"""))
+        host = self.host("--plugin", "counter.lua", "--stop-timeout", "300s")
+        connection = http.client.HTTPConnection("127.0.0.1", host.port, timeout=DEADLINE_SECONDS)
+        self.addCleanup(connection.close)
+        connection.request("GET", "/hits")
+        stream = connection.getresponse()
+        host.post("/counters/ada", {"n": 7})
+        line = stream.readline()
+        while not line.startswith(b"data:"):
+            line = stream.readline()
+        self.assertIn(b'"n":7', line)
+        self.assertEqual(host.stop(), 0)
+        self.assertNotIn(b"data:", stream.read())
+
+    def test_a_second_signal_ends_at_once(self):
+        self.write("counter.lua", COUNTER.replace(
+            "ctx.state.total = ctx.state.total + msg.n * STEP",
+            "while true do ctx:yield() end"))
+        host = self.host("--plugin", "counter.lua", "--stop-timeout", "300s")
+        host.post("/counters/ada", {"n": 1})
+        host.wait("the handler", lambda: "host_running{plugin=\"counter\"} 1"
+                  in host.admin("/metrics")[1])
+        host.process.send_signal(signal.SIGTERM)
+        host.wait("the first signal", lambda: "stopping" in host.logged())
+        self.assertEqual(host.stop(), 128 + signal.SIGTERM)
+
     # ---- reload ----
 
     def test_an_edited_file_is_live_after_a_moment(self):
@@ -314,6 +342,29 @@ class ProcessTest(unittest.TestCase):
         self.assertEqual(host.admin("/admin/dead/" + item["id"] + "?plugin=other")[0], 404)
         self.assertEqual(host.admin("/admin/dead?plugin=counter")[1]["items"][0]["id"], item["id"])
         self.assertEqual(host.admin("/admin/dead?limit=0")[0], 422)
+
+    def test_a_stopped_message_is_listed_and_released(self):
+        stopping = COUNTER.replace(
+            "schema = { n = spec.int },\n      handle",
+            "retry = { attempts = 1, last = \"stop\" },\n      handle")
+        self.write("counter.lua", stopping.replace(
+            "ctx.state.total = ctx.state.total + msg.n * STEP", "error(\"it breaks\")"))
+        host = self.host()
+        host.post("/counters/ada", {"n": 1})
+        host.post("/counters/ada", {"n": 2})
+        host.wait("the stop", lambda: host.admin("/admin/dead")[1]["items"])
+        item = host.admin("/admin/dead?plugin=counter")[1]["items"][0]
+        self.assertEqual((item["state"], item["key"]), ("stopped", "ada"))
+        self.assertIn("it breaks", item["error"]["message"])
+        self.assertEqual(host.admin("/admin/dead?plugin=other")[1]["items"], [])
+        self.assertEqual(host.admin("/admin/dead/" + item["id"])[1]["state"], "stopped")
+        before = host.plugin()["revision"]
+        self.write("counter.lua", stopping)
+        host.wait("the new revision", lambda: host.plugin()["revision"] != before)
+        self.assertEqual(host.admin("/admin/dead/" + item["id"] + "/redrive", "POST"),
+                         (200, {"id": item["id"], "released": True}))
+        self.total_becomes(host, 3)
+        self.assertEqual(host.admin("/admin/dead")[1]["items"], [])
 
     def test_web_pages_of_other_sites_cannot_use_the_admin_listener(self):
         host = self.host()

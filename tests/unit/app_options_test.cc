@@ -66,6 +66,8 @@ TEST_CASE("every option is a variable too, and the command line wins") {
   CHECK(options.stop_timeout == Duration(std::chrono::seconds(1)));
   CHECK(options.files.size() == 2);
   CHECK(good({"--data", "x"}, environ).data == "x");
+  CHECK(good({"--plugin", "c.lua"}, environ).files == std::vector<std::string>{"c.lua"});
+  CHECK(good({"run", "d.lua"}, environ).files.empty());
 }
 
 TEST_CASE("settings come from variables and from --set, which is the last and wins") {
