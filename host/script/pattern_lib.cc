@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "host/script/call_depth.h"
 #include "host/script/lua_state.h"
 #include "host/script/pattern.h"
 
@@ -196,6 +197,7 @@ int lua_gmatch(lua_State* L) {
 }
 
 int lua_gsub(lua_State* L) {
+  const CallDepth depth(L);
   const std::string_view text = text_argument(L, 1);
   std::string_view pattern = text_argument(L, 2);
   const int kind = lua_type(L, 3);

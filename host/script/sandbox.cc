@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "host/script/call_depth.h"
 #include "host/script/pattern_lib.h"
 
 extern "C" const char host_embedded_prelude[];
@@ -162,6 +163,7 @@ int call_handler(lua_State* L) {
     lua_settop(L, 1);
     return 1;
   }
+  const CallDepth depth(L);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
   lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
@@ -304,6 +306,7 @@ void push_raw_resume(lua_State* L) { lua_getfield(L, LUA_REGISTRYINDEX, kRawResu
 void push_text_of(lua_State* L, int index) {
   if (index < 0) index = lua_gettop(L) + index + 1;
   luaL_checkstack(L, 4, "tostring");
+  const CallDepth depth(L);
   if (luaL_callmeta(L, index, "__tostring") != 0) {
     if (lua_isstring(L, -1) == 0) raise(L, "'__tostring' must return a string");
     return;

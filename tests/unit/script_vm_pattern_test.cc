@@ -33,8 +33,7 @@ std::string random_text(std::mt19937& chance) {
 // A plain state with both implementations and a driver that returns everything as one text.
 class Both {
  public:
-  Both() : L_(luaL_newstate()) {
-    luaL_openlibs(L_);
+  Both() : state_(std::move(*script::LuaState::make({}))), L_(state_->get()) {
     lua_newtable(L_);
     add("find", script::lua_find);
     add("match", script::lua_match);
@@ -43,7 +42,6 @@ class Both {
     lua_setglobal(L_, "ours");
     REQUIRE(luaL_dofile(L_, HOST_SOURCE_DIR "/tests/scripts/pattern_differential.lua") == 0);
   }
-  ~Both() { lua_close(L_); }
 
   std::string run(const char* which, int operation, const std::string& text,
                   const std::string& pattern, int init) {
@@ -64,6 +62,7 @@ class Both {
     lua_pushcfunction(L_, function);
     lua_setfield(L_, -2, name);
   }
+  std::unique_ptr<script::LuaState> state_;
   lua_State* L_;
 };
 

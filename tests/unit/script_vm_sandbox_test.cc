@@ -77,6 +77,17 @@ TEST_CASE("coroutines of a script work as in Lua") {
              Contains("test.lua:1: deep"));
 }
 
+TEST_CASE("nesting through host functions is bounded before the C stack is") {
+  Sandbox box;
+  CHECK_THAT(
+      box.error(
+          "return tostring(setmetatable({}, { __tostring = function(t) return tostring(t) end }))"),
+      Contains("nested too deep"));
+  CHECK_THAT(box.error("local function f() return ('x'):gsub('x', f) end return f()"),
+             Contains("nested too deep"));
+  CHECK(box.result("return tostring(1)") == "1");
+}
+
 TEST_CASE("a raised table or number becomes a clear error") {
   Sandbox box;
   CHECK_THAT(box.error("error({})"), Contains("raised a table"));
