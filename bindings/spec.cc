@@ -19,7 +19,9 @@ using script::SchemaPtr;
 using Kind = Schema::Kind;
 
 int push(lua_State* L, Schema::Parts parts) {
-  push_schema(L, Schema::make(std::move(parts)));
+  SchemaPtr made = Schema::make(std::move(parts));
+  if (const std::string why = made->excess(); !why.empty()) raise(L, why);
+  push_schema(L, std::move(made));
   return 1;
 }
 

@@ -36,6 +36,8 @@ SchemaPtr Schema::make(Parts parts) { return std::make_shared<const Schema>(std:
 Schema::Schema(Parts parts) : parts_(std::move(parts)) {
   std::sort(parts_.fields.begin(), parts_.fields.end(), by_name);
   for (Field& field : parts_.fields) field.key_json = json(field.name).dump() + ":";
+  for (const Field& field : parts_.fields) depth_ = std::max(depth_, field.schema->depth_ + 1);
+  if (parts_.of) depth_ = std::max(depth_, parts_.of->depth_ + 1);
   work_out_defaults();
 }
 
@@ -66,6 +68,12 @@ void Schema::work_out_defaults() {
   if (kind() == Kind::map) filled_json_ = "{}";
   if (kind() == Kind::list) filled_json_ = "[]";
   if (kind() == Kind::record) append_filled_record(parts_.fields, filled_json_);
+}
+
+std::string Schema::excess() const {
+  if (depth_ > 64) return "a schema is nested too deep: 64 levels at most";
+  if (filled_json_.size() > 256u << 10) return "the defaults of a schema are above 256 KiB";
+  return {};
 }
 
 std::size_t Schema::index_of(std::string_view name, std::size_t guess) const {

@@ -102,6 +102,10 @@ class Schema {
   }
   const nlohmann::json* default_value() const { return default_value_.get(); }
 
+  /// Why a script may not have it, or "": nested deeper than 64 levels, or defaults above 256 KiB.
+  /// Both would let a few lines of a script take all of the host's stack or memory.
+  std::string excess() const;
+
   /// JSON Schema (2020-12) of the value on the wire.
   nlohmann::json json_schema() const;
   /// "string", "list of record", for messages.
@@ -117,6 +121,7 @@ class Schema {
   std::string filled_json_;
   std::variant<std::monostate, bool, double, std::int64_t, std::string> default_scalar_;
   std::unique_ptr<nlohmann::json> default_value_;
+  int depth_ = 1;  // levels
 };
 
 const char* to_string(Schema::Kind kind);

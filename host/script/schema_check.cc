@@ -168,7 +168,7 @@ std::string wrong_type(const Schema& schema, std::string_view found) {
 
 std::string nearest(std::string_view name, const std::vector<std::string_view>& names) {
   std::string_view best;
-  std::size_t best_distance = name.size() < 4 ? 2 : 1 + name.size() / 3;  // exclusive
+  std::size_t best_distance = name.size() < 2 ? 1 : name.size() < 4 ? 2 : 1 + name.size() / 3;
   for (const std::string_view candidate : names) {
     if (candidate.size() > 64 || name.size() > 64) continue;
     const std::size_t d = distance(name, candidate);

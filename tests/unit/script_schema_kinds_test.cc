@@ -241,7 +241,16 @@ TEST_CASE("misuse of spec raises at its line and says what to write") {
              Contains("as a field too"));
   CHECK_THAT(lua.error("return spec.string.fields"), Contains("only a record has `fields`"));
   CHECK_THAT(lua.error("spec.string = 1"), Contains("host.spec is read-only"));
+}
+
+TEST_CASE("a few lines of a script cannot take the host's stack or memory by a schema") {
+  Values lua;
   CHECK_THAT(lua.error("local t = {} t.a = t return spec.record(t)"), Contains("nested too deep"));
+  CHECK_THAT(lua.error("local s = spec.int for _ = 1, 1e5 do s = spec.list(s) end"),
+             Contains("nested too deep"));
+  CHECK_THAT(
+      lua.error("local s = 'some text' for _ = 1, 60 do s = spec.record { a = s, b = s } end"),
+      Contains("above 256 KiB"));
 }
 
 TEST_CASE("a record is extended by :with and shows its fields") {
