@@ -18,7 +18,8 @@ namespace host::app {
 /// The admin listener: metrics, plugins with reload and rollback, shards, dead letters. Only
 /// requests that name a loopback host are answered and foreign pages are refused, so that no web
 /// page in a browser of this machine can reach it. Lives on its own lane; what touches runtime and
-/// reloader is carried out on the control thread. Only on its lane.
+/// reloader is carried out on the control thread. The id in /admin/dead/ID is the rest
+/// of the path with its slashes as they are; the server refuses encoded ones. Only on its lane.
 class Admin final : public ports::HttpHandler {
  public:
   struct Parts {
