@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """Shows a universe's owl post in the terminal: From, Characters, Scene, Sent To.
 
-usage: owl_post.py URL [--seconds N]
+usage: owl_post.py URL [--seconds N] [--log FILE]
   URL is http://HOST/universes/ID/post. Ends after N seconds or at Ctrl-C, with exit 0. A host that
-  goes away is waited for, and the stream goes on after the last letter that was seen.
+  goes away is waited for, and the stream goes on after the last letter that was seen. With --log,
+  what the host's log says about scripts and troubles is shown in between.
 """
 
 import argparse
+import http.client
 import json
+import os
+import shutil
 import signal
 import sys
 import textwrap
@@ -16,10 +20,24 @@ import time
 import urllib.error
 import urllib.request
 
-COLUMNS = (("From", 19), ("Characters", 23), ("Scene", 33), ("Sent To", 19))
 GAP = "  "
+NARROW, WIDE = 100, 140  # what is wider than the narrow form goes to the scenes
+COLOURED = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+COLOURS = {"greatLibrary": 33, "gryffindorTower": 31, "hagridsHut": 36, "herbologyGreenHouse": 32,
+           "muggleWorld": 37, "platform9Quarters": 34, "quidditchPitch": 35}
+BOLD = 1
 RETRY_SECONDS = 0.3
 QUIET_SECONDS = 30  # the host sends at least a comment this often
+
+
+def columns():
+    width = shutil.get_terminal_size((NARROW, 24)).columns
+    scene = 33 + max(NARROW, min(width, WIDE)) - NARROW
+    return (("From", 19), ("Characters", 23), ("Scene", scene), ("Sent To", 19))
+
+
+def paint(text, colour):
+    return f"\x1b[{colour}m{text}\x1b[0m" if COLOURED and colour else text
 
 
 def cells(letter):
@@ -27,13 +45,56 @@ def cells(letter):
             letter.get("destination") or "(stays)")
 
 
-def row(texts):
+def row(texts, colours=(None, None, None, None)):
     """The texts side by side, each wrapped to its column."""
-    columns = [textwrap.wrap(text, width) or [""] for text, (_, width) in zip(texts, COLUMNS)]
-    height = max(len(lines) for lines in columns)
-    padded = [[line.ljust(width) for line in lines + [""] * (height - len(lines))]
-              for lines, (_, width) in zip(columns, COLUMNS)]
-    return "\n".join(GAP.join(line).rstrip() for line in zip(*padded))
+    widths = [width for _, width in columns()]
+    wrapped = [textwrap.wrap(text, width) or [""] for text, width in zip(texts, widths)]
+    lines = []
+    for at in range(max(len(cell) for cell in wrapped)):
+        parts = [cell[at] if at < len(cell) else "" for cell in wrapped]
+        while not parts[-1]:
+            parts.pop()
+        padded = [part.ljust(width) for part, width in zip(parts, widths)]
+        padded[-1] = parts[-1]
+        lines.append(GAP.join(paint(*part) for part in zip(padded, colours)))
+    return "\n".join(lines)
+
+
+def heading():
+    names = [name for name, _ in columns()]
+    lines = ["-" * width for _, width in columns()]
+    return row(names, [BOLD] * 4) + "\n" + row(lines)
+
+
+def told(line):
+    """What a line of the host's log has to say here, or nothing."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    text = entry["message"]
+    if entry["level"] not in ("warn", "error") and "revision" not in text:
+        return None
+    if text.startswith("there is no `auth`"):  # said at every start, and meant for production
+        return None
+    if entry.get("error"):
+        text += ": " + entry["error"]
+    return f"--- {entry.get('plugin', 'host')}: {text}"
+
+
+def follow_log(path, ended):
+    """Shows what is new in the log from now on."""
+    with open(path, encoding="utf-8", errors="replace") as log:
+        log.seek(0, os.SEEK_END)
+        line = ""
+        while not ended.is_set():
+            line += log.readline()
+            if not line.endswith("\n"):
+                time.sleep(0.2)
+                continue
+            text, line = told(line), ""
+            if text:
+                print(paint(text, BOLD), flush=True)
 
 
 def events(lines):
@@ -80,7 +141,8 @@ class Post:
         letter = json.loads(data)
         if letter.get("type") == "Scene":
             self.letters += 1
-            print(row(cells(letter)), flush=True)
+            here, there = COLOURS.get(letter["place"]), COLOURS.get(letter["destination"])
+            print(row(cells(letter), (here, BOLD, None, there)), flush=True)
 
     def follow_for_ever(self):
         while True:
@@ -89,7 +151,7 @@ class Post:
             except urllib.error.HTTPError as error:
                 if error.code < 500:
                     raise
-            except (OSError, urllib.error.URLError):
+            except (OSError, http.client.HTTPException):
                 pass  # the host is away; its post is kept
             time.sleep(RETRY_SECONDS)
 
@@ -108,16 +170,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("url")
     parser.add_argument("--seconds", type=float)
+    parser.add_argument("--log")
     options = parser.parse_args()
 
     post, ended = Post(options.url), threading.Event()
     ended.failed = False
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    names = [name for name, _ in COLUMNS]
-    print(row(names) + "\n" + row(["-" * width for _, width in COLUMNS]), flush=True)
+    print(heading(), flush=True)
     threading.Thread(target=read_post, args=(post, ended), daemon=True).start()
+    if options.log:
+        threading.Thread(target=follow_log, args=(options.log, ended), daemon=True).start()
     ended.wait(options.seconds)
+    ended.set()
     print(f"{post.letters} letters were sent.", flush=True)
     sys.exit(1 if ended.failed else 0)
 
