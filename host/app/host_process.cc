@@ -5,6 +5,7 @@
 
 #include "host/adapters/files/read_file.h"
 #include "host/app/topics.h"
+#include "host/script/lint.h"
 
 namespace host::app {
 namespace {
@@ -109,7 +110,26 @@ runtime::Reloader::Parts HostProcess::reloader_parts() {
   };
 }
 
+// Before the first of them touches the store: what is wrong between them is wrong for all.
+std::optional<Exit> HostProcess::check_plugins_together() {
+  std::vector<std::shared_ptr<const ports::Revision>> revisions;
+  std::vector<const Manifest*> manifests;
+  for (const Deployment::Plugin& plugin : settings_.plugins) {
+    runtime::Loaded loaded = scripts_.load(plugin.file);
+    if (!loaded.revision) continue;  // said when it is started
+    revisions.push_back(std::move(loaded.revision));
+    manifests.push_back(&revisions.back()->manifest());
+  }
+  Exit exit{kFindings, {}};
+  for (const Problem& problem : script::check_together(manifests)) {
+    exit.text += problem.to_string() + "\n";
+  }
+  if (exit.text.empty()) return std::nullopt;
+  return exit;
+}
+
 std::optional<Exit> HostProcess::load_plugins() {
+  if (auto exit = check_plugins_together()) return exit;
   Exit exit{kFine, {}};
   for (const Deployment::Plugin& plugin : settings_.plugins) {
     const runtime::Reloader::Answer answer = reloader_->start(plugin.file);

@@ -52,6 +52,7 @@ class HostProcess {
  private:
   std::optional<Exit> open_store();
   std::optional<Exit> make_runtime();
+  std::optional<Exit> check_plugins_together();
   std::optional<Exit> load_plugins();
   std::optional<Exit> listen();
   void announce();

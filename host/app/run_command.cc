@@ -20,15 +20,31 @@ struct Help {
   const char* kind;
   const char* help;
 };
+// docs/running.md has the same list; a test holds the two and the code together.
 constexpr Help kMetrics[] = {
+    {"host_messages_handled_total", "counter", "Messages whose handler is done"},
+    {"host_messages_sent_total", "counter", "Messages that handlers sent"},
+    {"host_script_errors_total", "counter", "Attempts that raised"},
+    {"host_retries_total", "counter", "Attempts that will be repeated"},
+    {"host_dead_letters_total", "counter", "Messages that went to the dead letters"},
+    {"host_duplicates_dropped_total", "counter", "Messages that had been taken before"},
+    {"host_once_dropped_total", "counter", "Repeats of foreign producers"},
+    {"host_late_dropped_total", "counter", "Messages for keys that were forgotten"},
+    {"host_commits_total", "counter", "Commits"},
+    {"host_commit_seconds", "histogram", "From the start of a commit to its end"},
+    {"host_commit_messages", "histogram", "Messages that a commit finished"},
+    {"host_claims_total", "counter", "Shards claimed"},
+    {"host_fences_total", "counter", "Commits refused because somebody else owns the shard"},
+    {"host_log_gaps_total", "counter", "Reads below the start of the log"},
+    {"host_http_requests_total", "counter", "Requests of routes"},
+    {"host_reloads_total", "counter", "New revisions, by what became of them"},
+    {"host_turns_cut_total", "counter", "Turns that used up their CPU time"},
+    {"host_lag", "gauge", "Messages taken and not committed"},
     {"host_pending", "gauge", "Messages that wait for a retry, or behind one that does"},
     {"host_timers", "gauge", "Durable timers that are in memory"},
     {"host_outbox_rows", "gauge", "Messages sent and not yet acknowledged by the log"},
-    {"host_lag", "gauge", "Messages taken and not committed"},
-    {"host_lua_memory_bytes", "gauge", "Memory of the plugin's Lua states"},
     {"host_running", "gauge", "Handlers that run or wait"},
-    {"host_turns_cut_total", "counter", "Turns that used up their CPU time"},
-    {"host_reloads_total", "counter", "New revisions, by what became of them"},
+    {"host_lua_memory_bytes", "gauge", "Memory of the plugin's Lua states"},
 };
 
 }  // namespace

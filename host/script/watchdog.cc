@@ -162,7 +162,7 @@ void Watchdog::end_process(TurnSlot& slot) {
   const std::string plugin = slot.plugin.load();
   const std::string handler = slot.handler.load();
   logger_.log(ports::LogLevel::error,
-              "a handler could not be stopped: the process ends, its message will be tried alone",
+              "a handler could not be stopped: the process ends, or all others would wait for it",
               {{"plugin", plugin}, {"handler", handler}});
   if (options_.fatal) {
     options_.fatal(plugin, handler);

@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -424,6 +425,34 @@ class ProcessTest(unittest.TestCase):
         code, text = ends(self.folder, "check", "counter.lua", "twin.lua")
         self.assertEqual(code, 1)
         self.assertIn("twin.lua", text)
+
+    def test_check_of_a_deployment_checks_its_plugins_with_their_settings(self):
+        self.write("twin.lua", COUNTER.replace('name = "counter"', 'name = "twin"'))
+        self.write("fine.lua", 'return { plugins = { ["counter.lua"] = {} } }')
+        self.assertEqual(ends(self.folder, "check", "fine.lua"),
+                         (0, "2 files, no problem\n"))
+        self.write("both.lua", """return {
+  partition = 4,
+  plugins = { ["counter.lua"] = {}, ["twin.lua"] = {} },
+}""")
+        code, text = ends(self.folder, "check", "both.lua")
+        self.assertEqual(code, 1)
+        self.assertRegex(text, r'both\.lua:2: unknown field "partition".*partitions')
+        self.write("both.lua", 'return { plugins = { ["counter.lua"] = {}, ["twin.lua"] = {} } }')
+        code, text = ends(self.folder, "check", "both.lua", "counter.lua")
+        self.assertEqual(code, 1)
+        self.assertRegex(text, r'twin\.lua.*matches the same requests.*counter\.lua')
+        self.write("set.lua", 'return { plugins = { ["counter.lua"] = { config = { unti = "cm" } } } }')
+        code, text = ends(self.folder, "check", "set.lua")
+        self.assertEqual(code, 1)
+        self.assertRegex(text, r'counter\.lua:7: .*unti.*did you mean "unit"')
+
+    def test_plugins_that_clash_do_not_start_and_are_named_at_once(self):
+        self.write("twin.lua", COUNTER.replace('name = "counter"', 'name = "twin"'))
+        code, text = ends(self.folder, "--plugin", "counter.lua", "twin.lua", "--listen",
+                          "127.0.0.1:0", "--admin", "none")
+        self.assertEqual(code, 1, text)
+        self.assertEqual(len(re.findall("matches the same requests", text)), 2, text)
 
     def test_a_wrong_call_is_exit_2(self):
         for arguments in ((), ("--lisen", "x"), ("tap", "topic"),
