@@ -1,4 +1,6 @@
 // What a handler waits for, and plugin SQL.
+#include <cmath>
+
 #include "bindings/ctx_messages.h"
 #include "bindings/ctx_support.h"
 #include "host/core/partition.h"
@@ -28,6 +30,9 @@ SqlValue sql_value(lua_State* L, int index, const std::string& name) {
       return static_cast<std::int64_t>(lua_toboolean(L, index));
     case LUA_TNUMBER: {
       const double number = lua_tonumber(L, index);
+      if (!std::isfinite(number)) {
+        script::raise(L, "the parameter ':" + name + "' is not a finite number");
+      }
       if (number >= -9007199254740992.0 && number <= 9007199254740992.0 &&
           number == static_cast<double>(static_cast<std::int64_t>(number))) {
         return static_cast<std::int64_t>(number);

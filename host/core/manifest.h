@@ -47,6 +47,8 @@ struct Manifest {
     std::optional<Once> once;
     RetryRule retry;
     bool from_now = false;  // where it begins in a topic that is new to it
+    std::string file = {};  // of its handler: the place of errors that come before it runs
+    int line = 0;
   };
   struct Timer {
     std::string name;

@@ -29,6 +29,19 @@ std::size_t share(std::size_t cap, double part) {
   __builtin_unreachable();
 }
 
+// Scripts raise the `err` of the host's functions as it is. By lua_next: nothing is allocated, no
+// metamethod runs, and its two slots are always there.
+std::string message_field(lua_State* L, int index) {
+  if (lua_type(L, index) != LUA_TTABLE) return "";
+  if (index < 0) index = lua_gettop(L) + 1 + index;
+  std::string text;
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING) continue;
+    if (std::strcmp(lua_tostring(L, -2), "message") == 0) text = lua_tostring(L, -1);
+  }
+  return text.empty() ? "" : ": " + text;
+}
+
 struct ProtectedCall {
   void (*call)(void*, lua_State*);
   void* object;
@@ -163,7 +176,7 @@ Error error_from(lua_State* L, int index, int status) {
     return error;
   } else {
     error.message = std::string("the script raised a ") + lua_typename(L, lua_type(L, index)) +
-                    " instead of a text";
+                    " instead of a text" + message_field(L, index);
     return error;
   }
   error.message.assign(text, length);

@@ -139,6 +139,14 @@ void ManifestReader::subscription(const std::string& topic, int index, const Pat
   PluginTable::Subscription table;
   table.schema = schema(index, "schema", at);
   table.handle = handler(index, table.schema, at);
+  if (const LuaRef any = table.handle.any(); any != kNoRef) {
+    lua_Debug definition;
+    lua_rawgeti(L_, LUA_REGISTRYINDEX, any);
+    lua_getinfo(L_, ">S", &definition);
+    // The whole name; short_src is cut.
+    entry.file = *definition.source == '@' ? definition.source + 1 : definition.short_src;
+    entry.line = definition.linedefined;
+  }
   entry.retry = retry(index, at);
   entry.key_field = text(index, "key", at).value_or("");
   if (!entry.key_field.empty()) {

@@ -31,6 +31,10 @@ struct PluginTable {
       const auto found = by_tag.find(tag);
       return found == by_tag.end() ? kNoRef : found->second;
     }
+    /// One of them, to name its place.
+    LuaRef any() const {
+      return function != kNoRef || by_tag.empty() ? function : by_tag.begin()->second;
+    }
   };
   struct Subscription {  // manifest.on[i]
     SchemaPtr schema;    // null: any

@@ -145,8 +145,6 @@ ports::Step ScriptTask::after_resume(int status, std::size_t refusals) {
   if (status == LUA_YIELD) return yielded();
   if (status == 0) return returned();
   Error error = error_from(co, -1, status);
-  error.message = engine_.masked(std::move(error.message));
-  engine_.complete_file(error.file);
   if (status == LUA_ERRMEM || engine_.state().memory_refusals() != refusals) {
     error.code = Error::Code::exhausted;
     return out_of_memory(std::move(error));
@@ -171,11 +169,10 @@ ports::Step ScriptTask::returned() {
   ports::Step step;
   LuaState& state = engine_.state();
   if (!refused_.empty()) {
-    problem = refused_;
-    end(true);
     step.outcome = Outcome{.kind = Outcome::Kind::dead,
                            .unit = {},
-                           .error = make_error(Error::Code::invalid, problem)};
+                           .error = described(make_error(Error::Code::invalid, refused_))};
+    end(true);
     return step;
   }
   HttpResponse response;
@@ -194,7 +191,7 @@ ports::Step ScriptTask::returned() {
     return fail(finished.error());
   }
   if (!problem.empty()) {
-    return fail(make_error(Error::Code::script_error, engine_.masked(std::move(problem))));
+    return fail(make_error(Error::Code::script_error, std::move(problem)));
   }
   end(true);
   if (ground_ == Ground::http) {
@@ -210,17 +207,39 @@ ports::Step ScriptTask::returned() {
 ports::Step ScriptTask::left_step() {
   if (leave_ == Leave::again) return again(leave_why_);
   const bool retry = leave_ == Leave::retry;
-  engine_.complete_file(leave_why_.file);
+  Error why = described(std::move(leave_why_));
   end(false);
   ports::Step step;
   step.outcome = Outcome{.kind = retry ? Outcome::Kind::retry : Outcome::Kind::dead,
                          .unit = {},
                          .delay = leave_delay_,
-                         .error = std::move(leave_why_)};
+                         .error = std::move(why)};
   return step;
 }
 
+// What raised no text with its line, such as a table, is looked for on the coroutine's stack: an
+// error leaves it as it was. What no line of the script did is of the handler as a whole.
+Error ScriptTask::described(Error error) const {
+  error.message = engine_.masked(std::move(error.message));
+  lua_State* co = coroutine_.L;
+  if (error.file.empty() && co != nullptr && lua_status(co) != 0) {
+    script_place(co, error.file, error.line);
+  }
+  if (error.file.empty() && handler_ != kNoRef) {
+    lua_State* L = engine_.state().get();
+    lua_Debug definition;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, handler_);
+    lua_getinfo(L, ">S", &definition);
+    error.file = definition.short_src;
+    error.line = definition.linedefined;
+  }
+  if (error.file.empty()) error.file = engine_.table().files.front().first;
+  engine_.complete_file(error.file);
+  return error;
+}
+
 ports::Step ScriptTask::fail(Error error) {
+  error = described(std::move(error));
   end(false);
   ports::Step step;
   if (ground_ == Ground::http) {
@@ -232,7 +251,12 @@ ports::Step ScriptTask::fail(Error error) {
     step.mapped = "";
     engine_.services().logger.log(ports::LogLevel::error,
                                   "a stream's map failed: " + error.to_string(),
-                                  {{"plugin", engine_.manifest().name}, {"route", label_}});
+                                  {{"plugin", engine_.manifest().name},
+                                   {"route", label_},
+                                   {"topic", call_.message.topic},
+                                   {"key", call_.message.key.value_or("")},
+                                   {"id", call_.message.id},
+                                   {"revision", engine_.manifest().revision}});
   } else {
     step.outcome = Outcome{.kind = Outcome::Kind::failed, .unit = {}, .error = std::move(error)};
   }

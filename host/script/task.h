@@ -95,6 +95,8 @@ class ScriptTask final : public ports::Task {
   ports::Step yielded();
   ports::Step returned();
   ports::Step left_step();
+  /// With its place in the script, at least that of the handler, and without secrets.
+  Error described(Error error) const;
   ports::Step fail(Error error);
   ports::Step again(Error error);
   ports::Step out_of_memory(Error error);
@@ -108,6 +110,7 @@ class ScriptTask final : public ports::Task {
   Ground ground_;
   std::string label_;  // "handler of owl-post", for the watchdog
   ScriptEngine::Coroutine coroutine_;
+  LuaRef handler_ = kNoRef;  // what it runs; of the table, not its own
   bool running_ = false;
   std::vector<Waiting> waiting_;
   std::vector<ports::Effect> begun_;

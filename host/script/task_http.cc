@@ -112,7 +112,8 @@ bool read_headers(lua_State* L, int index, Headers& headers, std::string& proble
 int ScriptTask::push_http(lua_State* L) {
   const PluginTable::Route& route = engine_.table().routes.at(call_.route);
   if (route.handle == kNoRef) raise(L, "this route has no handler");
-  lua_rawgeti(L, LUA_REGISTRYINDEX, route.handle);
+  handler_ = route.handle;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, handler_);
   lua_rawgeti(L, LUA_REGISTRYINDEX, engine_.ctx_);
   return push_request(L, route) ? 3 : -1;
 }

@@ -51,7 +51,8 @@ int ScriptTask::push_every(lua_State* L) {
     refuse("no every '" + call_.message.topic + "' in this revision");
     return -1;
   }
-  lua_rawgeti(L, LUA_REGISTRYINDEX, engine_.table().every[i].handle);
+  handler_ = engine_.table().every[i].handle;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, handler_);
   lua_rawgeti(L, LUA_REGISTRYINDEX, engine_.ctx_);
   return 2;
 }
@@ -59,6 +60,7 @@ int ScriptTask::push_every(lua_State* L) {
 // A timer without payload has none: its handler gets nil, or what its schema fills in.
 int ScriptTask::push_payload(lua_State* L, const SchemaPtr& schema,
                              const PluginTable::Handler& handler) {
+  handler_ = handler.any();
   Violations violations;
   if (call_.message.payload.empty() && ground_ == Ground::timer) {
     if (schema == nullptr) {
@@ -82,6 +84,7 @@ int ScriptTask::push_payload(lua_State* L, const SchemaPtr& schema,
     refuse("no handler for this payload's '" + (schema ? schema->tag_field() : "type") + "'");
     return -1;
   }
+  handler_ = function;
   lua_rawgeti(L, LUA_REGISTRYINDEX, function);
   lua_insert(L, -2);
   lua_rawgeti(L, LUA_REGISTRYINDEX, engine_.ctx_);
@@ -97,7 +100,8 @@ int ScriptTask::push_map(lua_State* L) {
     if (subscriptions[i].topic == call_.message.topic) schema = &engine_.table().on[i].schema;
   }
   if (route.map == kNoRef) raise(L, "this route has no map");
-  lua_rawgeti(L, LUA_REGISTRYINDEX, route.map);
+  handler_ = route.map;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, handler_);
   Violations violations;
   if (!push_json(L, call_.message.payload, schema ? schema->get() : nullptr, violations)) {
     raise(L, "the payload: " + to_string(violations));
@@ -117,7 +121,9 @@ void push_error(lua_State* L, const Error& error) {
   lua_createtable(L, 0, 3);
   lua_pushstring(L, code);
   lua_setfield(L, -2, "code");
-  lua_pushlstring(L, error.message.data(), error.message.size());
+  const std::string message =
+      error.hint.empty() ? error.message : error.message + " (" + error.hint + ")";
+  lua_pushlstring(L, message.data(), message.size());
   lua_setfield(L, -2, "message");
   lua_pushboolean(L, error.retryable ? 1 : 0);
   lua_setfield(L, -2, "retryable");

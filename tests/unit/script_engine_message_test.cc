@@ -97,6 +97,8 @@ TEST_CASE("input that does not decode or fit is dead at once, with the field") {
   outcome = p.send(R"({"amount":0})");
   CHECK(outcome.kind == Kind::dead);
   CHECK_THAT(outcome.error.message, Contains("amount"));
+  CHECK(outcome.error.file == "plugins/p.lua");
+  CHECK(outcome.error.line == 2);
   CHECK(p.send(R"({"amount":1})").kind == Kind::done);
 }
 
@@ -118,6 +120,23 @@ TEST_CASE("a handler that raises has failed with its line, and the next one runs
   CHECK(outcome.error.line == 4);
   CHECK_FALSE(outcome.unit.state);
   CHECK(p.done().state);
+}
+
+TEST_CASE("an error without a line of its own names the line that raised it, or the handler's") {
+  const auto failed = [](const std::string& body) {
+    return Plugin(handler(body)).send("{}").error;
+  };
+  Error error = failed("\nerror({ code = 7 })");
+  CHECK(error.message == "the script raised a table instead of a text");
+  CHECK(error.line == 4);
+  error = failed("\nlocal function fail(err)\nerror(err) end\nfail({ message = 'not there' })");
+  CHECK(error.message == "the script raised a table instead of a text: not there");
+  CHECK(error.line == 5);
+  CHECK(failed("\n\ncoroutine.yield(1)").line == 5);
+  error = failed("\nctx.state.n = print");
+  CHECK_THAT(error.message, Contains("ctx.state cannot be saved"));
+  CHECK(error.file == "plugins/p.lua");
+  CHECK(error.line == 2);  // where the handler begins
 }
 
 TEST_CASE("a handler that runs away has failed, and the next one runs") {
