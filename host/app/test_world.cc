@@ -4,6 +4,7 @@
 
 #include "host/app/topics.h"
 #include "host/core/partition.h"
+#include "host/runtime/records.h"
 #include "host/runtime/routes.h"
 #include "host/script/engine.h"
 

@@ -42,4 +42,13 @@ std::optional<Origin> parse_origin(const Headers& headers) {
   return origin;
 }
 
+Headers carried_headers(const Message& message) {
+  const std::string* correlation = find_header(message.headers, header::kCorrelation);
+  Headers carried{{header::kCorrelation, correlation != nullptr ? *correlation : message.id}};
+  if (const std::string* trace = find_header(message.headers, header::kTrace)) {
+    carried.emplace_back(header::kTrace, *trace);
+  }
+  return carried;
+}
+
 }  // namespace host

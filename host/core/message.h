@@ -49,6 +49,11 @@ struct Origin {
 /// Of `kOrigin`; nothing when the record has none or a foreign one.
 std::optional<Origin> parse_origin(const Headers& headers);
 
+struct Message;
+/// What a message hands on to those that it leads to: correlation id (its own id begins one) and
+/// trace.
+Headers carried_headers(const Message& message);
+
 /// What a handler is run for: a record, a timer that is due, or an `every` that is due.
 struct Message {
   enum class Kind { record, timer, every };

@@ -43,6 +43,7 @@ struct TimerSet {
   std::string name;
   Time due{};
   std::string payload;
+  Headers headers = {};  // correlation and trace of who set it; the runtime fills them in
 };
 /// Ends a timer of the same key by its id, or all of one name.
 struct TimerCancel {

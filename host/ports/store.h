@@ -29,6 +29,7 @@ struct TimerRow {
   std::string key;
   Time due{};
   std::string payload;
+  Headers headers = {};
 };
 
 /// A message that will not be tried again, with all that is needed to understand and redrive it.

@@ -11,8 +11,12 @@ void Asks::wait(std::string id, Duration timeout, Executor& executor, Callback c
 }
 
 void Asks::forget(const std::string& id) {
+  Open dropped;  // destroyed after the lock: it may own what calls us
   const std::lock_guard lock(mutex_);
-  open_.erase(id);
+  const auto found = open_.find(id);
+  if (found == open_.end()) return;
+  dropped = std::move(found->second);
+  open_.erase(found);
 }
 
 void Asks::reply(const std::string& id, std::string payload) { answer(id, std::move(payload)); }

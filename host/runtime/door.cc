@@ -1,6 +1,6 @@
 #include "host/runtime/door.h"
 
-#include "host/core/partition.h"
+#include "host/runtime/records.h"
 
 namespace host::runtime {
 namespace {
@@ -9,22 +9,6 @@ constexpr Duration kClaimAgain = std::chrono::seconds(1);
 constexpr std::size_t kMostWaiting = 1'000;
 
 }  // namespace
-
-ports::Append make_record(const Environment& env, const Emit& emit, const Headers& headers,
-                          std::int64_t without_key) {
-  ports::Append record;
-  record.topic = env.topic_prefix + emit.topic;
-  record.key = emit.key;
-  record.payload = emit.payload;
-  record.headers = emit.headers;
-  for (const auto& [name, value] : headers) {
-    if (find_header(record.headers, name) == nullptr) record.headers.emplace_back(name, value);
-  }
-  const PartitionNumber partitions = env.identity.partitions;
-  record.partition = emit.key ? partition_of(*emit.key, partitions)
-                              : static_cast<PartitionNumber>(without_key % partitions);
-  return record;
-}
 
 Door::Door(ShardRef ref, const Environment& environment, Executor& lane)
     : ref_(std::move(ref)), env_(environment), lane_(lane), outbox_(environment, lane) {
@@ -57,6 +41,11 @@ void Door::claim() {
                    [this, alive = std::weak_ptr<int>(alive_)](Result<ports::ShardImage> image) {
                      if (alive.expired()) return;
                      if (!image) {
+                       // Who waits is told now; nothing of it was sent.
+                       for (Waiting& next : std::exchange(waiting_, {})) {
+                         next.callback(retryable_error(Error::Code::unavailable,
+                                                       image.error().message, image.error().hint));
+                       }
                        lane_.post_after(kClaimAgain, [this, alive] {
                          if (!alive.expired()) claim();
                        });
@@ -144,20 +133,24 @@ void Door::settle(ports::CommitResult result) {
     submit();
     return;
   }
-  const bool nothing_written = result.status == Status::not_now;
-  refused_.insert(refused_.begin(), commit_->dead.begin(), commit_->dead.end());
-  seq_ -= static_cast<std::int64_t>(commit_->outgoing.size());
-  commit_.reset();
-  fail_all(nothing_written
-               ? retryable_error(Error::Code::unavailable, result.error.message, result.error.hint)
-               : make_error(Error::Code::timeout,
-                            "whether it was sent is unknown: " + result.error.message));
-  if (nothing_written) {
-    submit();
+  const std::shared_ptr<ports::ShardCommit> commit = std::exchange(commit_, nullptr);
+  if (result.status == Status::not_now) {
+    refused_.insert(refused_.begin(), commit->dead.begin(), commit->dead.end());
+    seq_ -= static_cast<std::int64_t>(commit->outgoing.size());
+    lane_.post_after(env_.limits.retry_commit, [this, alive = std::weak_ptr<int>(alive_)] {
+      if (!alive.expired()) submit();
+    });
   } else {
+    // What the log refused is in the claimed image again, or its dead letter is.
+    refused_.clear();
     outbox_.clear();
     claim();
   }
+  fail_all(
+      result.status == Status::unknown
+          ? make_error(Error::Code::timeout,
+                       "whether it was sent is unknown: " + result.error.message)
+          : retryable_error(Error::Code::unavailable, result.error.message, result.error.hint));
 }
 
 void Door::fail_all(const Error& error) {

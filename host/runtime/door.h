@@ -55,8 +55,4 @@ class Door {
   bool scheduled_ = false;
 };
 
-/// The record that carries `emit`, for a partition that its key chooses.
-ports::Append make_record(const Environment& env, const Emit& emit, const Headers& headers,
-                          std::int64_t without_key);
-
 }  // namespace host::runtime

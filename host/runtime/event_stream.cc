@@ -1,6 +1,8 @@
 #include "host/runtime/event_stream.h"
 
+#include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "host/core/partition.h"
 
@@ -15,9 +17,10 @@ constexpr Duration kFetchAgain = std::chrono::milliseconds(500);
 std::string event(const std::string& id, std::string_view data) {
   std::string out = id.empty() ? "" : "id: " + id + "\n";
   for (std::size_t at = 0; at <= data.size();) {
-    const std::size_t end = std::min(data.find('\n', at), data.size());
+    // A carriage return ends a line for readers of events, too.
+    const std::size_t end = std::min(data.find_first_of("\r\n", at), data.size());
     out += "data: " + std::string(data.substr(at, end - at)) + "\n";
-    at = end + 1;
+    at = end + (data.substr(std::min(end, data.size()), 2) == "\r\n" ? 2 : 1);
   }
   return out + "\n";
 }
@@ -66,6 +69,7 @@ void EventStream::resume_from(const std::string& id) {
     wanted[number] = offset;
     at = second.ptr < end ? second.ptr + 1 : end;
   }
+  unopened_ = partitions_.size();
   for (auto& [number, partition] : partitions_) {
     const auto known = wanted.find(number);
     open(number, known == wanted.end() ? -1 : known->second);
@@ -84,14 +88,23 @@ void EventStream::open(PartitionNumber number, Offset wanted) {
                      });
                      return;
                    }
-                   Offset from = wanted < 0 ? range->end : wanted;
-                   if (from < range->start) {
-                     self->write("event: gap\ndata: {}\n\n", nullptr);
-                     from = range->end;
-                   }
-                   self->partitions_[number].next = from;
-                   self->fetch(number);
+                   self->opened(number, wanted, *range);
                  });
+}
+
+void EventStream::opened(PartitionNumber number, Offset wanted, ports::Log::Range range) {
+  Offset from = wanted < 0 ? range.end : std::min(wanted, range.end);
+  if (from < range.start) {
+    write("event: gap\ndata: {}\n\n", nullptr);
+    from = range.end;
+  }
+  const bool first = std::exchange(partitions_[number].next, from) < 0;
+  if (unopened_ == 0) {
+    fetch(number);
+  } else if (first && --unopened_ == 0) {
+    // Not before all are known: an event's id that left one out would lose that one's records.
+    for (auto& [other, partition] : partitions_) fetch(other);
+  }
 }
 
 void EventStream::fetch(PartitionNumber number) {
@@ -113,6 +126,10 @@ void EventStream::fetched(PartitionNumber number, Result<ports::Fetched> result)
       const auto self = weak.lock();
       if (self && !self->stopped_) self->open(number, from);
     });
+    return;
+  }
+  if (source_.has_map && !find_route()) {
+    stop();  // new code has no such stream
     return;
   }
   std::string text;
@@ -146,8 +163,22 @@ std::optional<std::string> EventStream::map(Record record) {
   call.message.time = record.time;
   const std::shared_ptr<ports::Engine> engine = code_.engine();
   ports::Engine::Started started = engine->start(std::move(call));
+  if (Result<void> checked = code_.check(engine.get()); !checked) {
+    env_.logger.log(ports::LogLevel::error, "the plugin cannot be loaded any more",
+                    {{"plugin", code_.manifest().name}, {"error", checked.error().to_string()}});
+  }
   if (!started.step.mapped || started.step.mapped->empty()) return std::nullopt;
   return std::move(*started.step.mapped);
+}
+
+bool EventStream::find_route() {
+  const std::vector<Manifest::Route>& routes = code_.manifest().routes;
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    if (routes[i].name() != source_.route || !routes[i].stream) continue;
+    source_.call.route = i;
+    return true;
+  }
+  return false;
 }
 
 std::string EventStream::id() const {
@@ -162,6 +193,10 @@ std::string EventStream::id() const {
 
 void EventStream::tick() {
   if (stopped_) return;
+  if (!find_route()) {
+    stop();
+    return;
+  }
   call_ = std::make_shared<HttpCall>(env_, lane_, code_, std::chrono::seconds(30),
                                      [weak = weak_from_this()](ports::HttpOutcome outcome) {
                                        const auto self = weak.lock();

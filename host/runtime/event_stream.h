@@ -26,7 +26,8 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
     std::optional<std::string> key;  // only its records
     Duration every{};
     bool has_map = false;
-    ports::Call call;  // what the handler, or the map, is run with
+    std::string route;  // its name; where it stands in the manifest changes with the code
+    ports::Call call;   // what the handler, or the map, is run with
   };
 
   EventStream(const Environment& environment, Executor& lane, PluginCode& code, Source source,
@@ -43,6 +44,8 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
   };
   void resume_from(const std::string& id);
   void open(PartitionNumber number, Offset wanted);
+  void opened(PartitionNumber number, Offset wanted, ports::Log::Range range);
+  bool find_route();
   void fetch(PartitionNumber number);
   void fetched(PartitionNumber number, Result<ports::Fetched> result);
   std::optional<std::string> map(Record record);
@@ -61,6 +64,7 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
   std::map<PartitionNumber, Partition> partitions_;
   std::deque<std::pair<std::string, UniqueFunction<void()>>> writes_;
   std::shared_ptr<HttpCall> call_;
+  std::size_t unopened_ = 0;  // partitions of which nobody knows yet where they stand
   bool writing_ = false;
   bool stopped_ = false;
 };

@@ -2,6 +2,7 @@
 
 #include "host/runtime/event_stream.h"
 #include "host/runtime/http_call.h"
+#include "host/runtime/records.h"
 #include "host/runtime/sabotage.h"
 
 namespace host::runtime {
@@ -58,6 +59,13 @@ void Gateway::add(const std::string& plugin, PluginCode* code, Door* door) {
 void Gateway::stop() {
   stopping_ = true;
   for (const auto& stream : std::set<std::shared_ptr<EventStream>>(streams_)) stream->stop();
+}
+
+void Gateway::abandon() {
+  for (const auto& [call, weak] : std::exchange(calls_, {})) {
+    if (const auto running = weak.lock()) running->cancel();
+  }
+  for (const auto& stream : std::exchange(streams_, {})) stream->stop();
 }
 
 std::size_t Gateway::max_body(const HttpRequest& head) {
@@ -133,11 +141,15 @@ void Gateway::run(const Plugin& plugin, Routes::Match match, HttpRequest request
   }
   const Duration timeout = plugin.code->manifest().routes.at(match.route).timeout;
   auto shared = std::make_shared<std::unique_ptr<ports::HttpResponder>>(std::move(responder));
+  auto place = std::make_shared<const HttpCall*>(nullptr);
   auto running = std::make_shared<HttpCall>(
       env_, lane_, *plugin.code, timeout,
-      [this, plugin, route = match.name, headers, shared](ports::HttpOutcome outcome) {
+      [this, plugin, route = match.name, headers, shared, place](ports::HttpOutcome outcome) {
+        calls_.erase(*place);
         answered(plugin, route, headers, std::move(outcome), std::move(*shared));
       });
+  *place = running.get();
+  calls_.insert_or_assign(running.get(), running);
   running->start(std::move(call));
 }
 
@@ -206,6 +218,7 @@ void Gateway::stream(const Plugin& plugin, Routes::Match match, HttpRequest requ
     return;
   }
   EventStream::Source source;
+  source.route = match.name;
   source.has_map = declared.has_map;
   source.every = declared.every;
   if (!declared.topic.empty()) source.topic = env_.topic_prefix + declared.topic;

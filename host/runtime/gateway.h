@@ -34,6 +34,8 @@ class Gateway final : public ports::HttpHandler {
   void add(const std::string& plugin, PluginCode* code, Door* door);
   /// Ends streams and refuses what comes after; calls that run are answered.
   void stop();
+  /// When the lane's loop has ended: drops the calls that still wait, unanswered.
+  void abandon();
 
   std::size_t max_body(const HttpRequest& head) override;
   void handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> responder) override;
@@ -57,6 +59,7 @@ class Gateway final : public ports::HttpHandler {
   std::shared_ptr<const Routes> routes_;
   std::map<std::string, Plugin> plugins_;
   std::set<std::shared_ptr<EventStream>> streams_;
+  std::map<const HttpCall*, std::weak_ptr<HttpCall>> calls_;
   bool stopping_ = false;
 };
 

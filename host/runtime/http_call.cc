@@ -1,8 +1,8 @@
 #include "host/runtime/http_call.h"
 
 #include "host/runtime/asks.h"
-#include "host/runtime/door.h"
 #include "host/runtime/effects.h"
+#include "host/runtime/records.h"
 
 namespace host::runtime {
 namespace {

@@ -18,10 +18,11 @@ struct TopicInput;
 /// What a handled message leaves behind until its commit.
 struct Finished {
   UnitOfWork unit;
-  std::optional<ports::StateRow> state_before;  // set where the unit changed the state
+  std::optional<ports::StateRow> state_before;  // where the unit changed it and it was in memory
   std::vector<ports::TimerRow> cancelled;       // due ones that the unit took out of the mailbox
   std::optional<ports::DeadLetter> dead;
   std::string revision;
+  int state_version = 0;     // of the code that wrote the state
   std::int64_t sql_seq = 0;  // place among the shard's units with SQL; 0: none
 };
 
@@ -31,7 +32,7 @@ struct Item {
   enum class From { record, pending, timer, every };
   enum class Phase {
     queued,    // stands in its mailbox
-    loading,   // head of its mailbox; payload, dedupe or state is on its way
+    loading,   // head of its mailbox; payload or state is on its way
     running,   // its handler runs or waits
     finished,  // `finished` waits for its commit
   };
@@ -53,6 +54,7 @@ struct Item {
   bool forwarded = false;  // it goes on to the inbox, as the same message
   bool passed = true;      // the prefix went past it (a record: false until then)
 
+  std::int64_t arrival = 0;     // ascends in the shard; becomes the id of its row
   std::int64_t pending_id = 0;  // of its row; 0: none
   bool row_dirty = false;       // attempt, due or stopped changed since the row was written
   bool park_now = false;        // it waits for a commit of others: the prefix must go on
@@ -69,7 +71,8 @@ struct Item {
 
   std::shared_ptr<ports::Engine> engine;  // outlives the task
   std::unique_ptr<ports::Task> task;
-  std::string engine_revision;  // of the engine that ran it last
+  std::string engine_revision;   // of the engine that ran it last
+  int engine_state_version = 0;  // of the same
   Finished finished;
 };
 using ItemPtr = std::shared_ptr<Item>;
@@ -80,6 +83,7 @@ struct Mailbox {
   std::deque<ItemPtr> finished;  // handled, in order, and not committed
   std::size_t batched = 0;       // of `finished`, from the front: part of the commit in flight
   std::size_t pending = 0;       // rows of this key
+  std::size_t parking = 0;       // rows of this key that the commit in flight makes
 
   bool idle() const { return queue.empty() && finished.empty(); }
 };
@@ -93,6 +97,8 @@ struct TopicInput {
   Offset committed = -1;  // next offset of the last commit; -1: none yet
   std::unique_ptr<ports::Log::Fetch> fetch;
   bool stopped = false;  // by a gap or a topic that is gone
+  bool removed = false;  // the plugin's code does not read it any more
+  std::string why;       // it does not go on
 
   /// The offset that a commit would write: of the first message that it does not pass.
   Offset next(std::size_t passed_in_batch) const {

@@ -31,28 +31,33 @@ void PluginCode::drop(const std::shared_ptr<ports::Engine>& engine, bool alone) 
   for (const auto& [id, dropper] : droppers) dropper(engine.get(), alone);
 }
 
-int PluginCode::on_drop(Dropper dropper) {
+int PluginCode::on_drop(Dropper dropper, Room room) {
   droppers_.emplace_back(next_dropper_, std::move(dropper));
+  if (room) rooms_.emplace_back(next_dropper_, std::move(room));
   return next_dropper_++;
 }
 
 void PluginCode::forget_dropper(int id) {
   std::erase_if(droppers_, [id](const auto& entry) { return entry.first == id; });
+  std::erase_if(rooms_, [id](const auto& entry) { return entry.first == id; });
 }
 
-bool PluginCode::may_start(bool alone) const {
-  if (alone_running_ || (alone && running_ > 0)) return false;
+bool PluginCode::may_start(bool alone) {
+  if (alone && running_ > 0) alone_waits_ = true;
+  if (alone_running_ || (alone_waits_ && running_ > 0)) return false;
   return current_->admits();
 }
 
 void PluginCode::started(const ports::Engine*, bool alone) {
   ++running_;
   if (alone) alone_running_ = true;
+  alone_waits_ = false;  // it asks again, if it is still there
 }
 
 void PluginCode::ended(const ports::Engine*, bool alone) {
   --running_;
   if (alone) alone_running_ = false;
+  for (const auto& [id, room] : rooms_) room();
 }
 
 Result<void> PluginCode::check(const ports::Engine* engine) {

@@ -25,15 +25,19 @@ class PluginCode {
   void drop_previous();
   bool draining() const { return previous_ != nullptr; }
 
+  /// Called when a task ended: who may not start might try again. It must not start one itself.
+  using Room = std::function<void()>;
+
   /// Who runs tasks registers here; the id takes it back.
-  int on_drop(Dropper dropper);
+  int on_drop(Dropper dropper, Room room = nullptr);
   void forget_dropper(int id);
 
   const std::shared_ptr<ports::Engine>& engine() const { return current_; }
   const Manifest& manifest() const { return current_->manifest(); }
 
-  /// Whether another message may start; one that is `alone` runs beside no other.
-  bool may_start(bool alone) const;
+  /// Whether another message may start; one that is `alone` runs beside no other, and while such a
+  /// one waits no other starts beside what runs.
+  bool may_start(bool alone);
   void started(const ports::Engine* engine, bool alone);
   /// A task ended or was dropped. Replaces an engine that ran out of memory.
   void ended(const ports::Engine* engine, bool alone);
@@ -52,9 +56,11 @@ class PluginCode {
   std::shared_ptr<ports::Engine> current_;
   std::shared_ptr<ports::Engine> previous_;
   std::vector<std::pair<int, Dropper>> droppers_;
+  std::vector<std::pair<int, Room>> rooms_;
   int next_dropper_ = 1;
   std::size_t running_ = 0;
   bool alone_running_ = false;
+  bool alone_waits_ = false;
 };
 
 }  // namespace host::runtime

@@ -130,26 +130,38 @@ Result<void> Runtime::publish(std::shared_ptr<const ports::Revision> revision) {
   }
   Result<std::shared_ptr<const Routes>> routes = routes_with(revision->manifest());
   if (!routes) return routes.error();
+  Result<std::shared_ptr<const Routes>> old_routes = routes_with((*old)->manifest());
+  if (!old_routes) return old_routes.error();
+  // In one turn of a lane: no request may find a route of one revision in the code of another.
+  const auto take = [](OnLane& on, const auto& code, const auto& with) -> Result<void> {
+    OnLane::Code& plugin = on.plugins.at(code->manifest().name);
+    Result<void> published = plugin.code->publish(code);
+    if (!published) return published;
+    on.gateway.publish(with);
+    for (auto& shard : plugin.shards) shard->code_changed();
+    return {};
+  };
   std::mutex mutex;
   Result<void> result;
   each_lane([&](OnLane& on) {
-    Result<void> published = on.plugins.at(name).code->publish(revision);
+    Result<void> published = take(on, revision, *routes);
     const std::lock_guard lock(mutex);
     if (!published && result.ok()) result = published.error();
   });
   if (!result) {
     // A lane had no memory for it: those that took it go back to the code that runs everywhere.
     each_lane([&](OnLane& on) {
-      PluginCode& code = *on.plugins.at(name).code;
-      if (code.manifest().revision != (*old)->manifest().revision) (void)code.publish(*old);
+      const PluginCode& code = *on.plugins.at(name).code;
+      if (code.manifest().revision == (*old)->manifest().revision) return;
+      if (Result<void> back = take(on, *old, *old_routes); !back) {
+        env_.logger.log(ports::LogLevel::error, "a lane cannot go back to the code before",
+                        {{"plugin", name}, {"error", back.error().to_string()}});
+      }
     });
     return result;
   }
   each_lane([&](OnLane& on) {
-    OnLane::Code& plugin = on.plugins.at(name);
-    on.gateway.publish(*routes);
-    for (auto& shard : plugin.shards) shard->code_changed();
-    on.lane.post_after(env_.limits.drain, [code = plugin.code.get(), revision] {
+    on.lane.post_after(env_.limits.drain, [code = on.plugins.at(name).code.get(), revision] {
       if (code->manifest().revision == revision->manifest().revision) code->drop_previous();
     });
   });
@@ -185,7 +197,10 @@ void Runtime::stop(Duration deadline) {
   // A shard answers by its deadline; the second is for a lane that a long turn holds.
   changed.wait_for(lock, deadline + std::chrono::seconds(1), [&] { return left == 0; });
   lock.unlock();
-  for (auto& on : lanes_) on->lane.stop();
+  for (auto& on : lanes_) {
+    on->lane.stop();
+    on->gateway.abandon();
+  }
 }
 
 std::vector<ShardStatus> Runtime::shards() {

@@ -15,7 +15,8 @@ Shard::Shard(ShardRef ref, const Environment& environment, Executor& lane, Plugi
       lane_(lane),
       code_(code),
       dropper_(code.on_drop(
-          [this](const ports::Engine* engine, bool alone) { drop_tasks(engine, alone); })),
+          [this](const ports::Engine* engine, bool alone) { drop_tasks(engine, alone); },
+          [this] { room(); })),
       alive_(std::make_shared<int>()),
       view_(environment.limits.states_in_memory),
       timers_(environment.limits.timers_in_memory),
@@ -77,6 +78,11 @@ void Shard::adopt(ports::ShardImage image) {
 }
 
 void Shard::code_changed() {
+  if (std::exchange(halted_, false)) {
+    why_.clear();
+    claim();
+    return;
+  }
   if (status_ != Status::running) return;
   const Manifest& manifest = code_.manifest();
   std::set<std::string> wanted;
@@ -90,9 +96,9 @@ void Shard::code_changed() {
   if (!inputs_.contains(inbox)) resolve_start(inbox, false);
   for (auto& [topic, input] : inputs_) {
     // What was taken from a topic that the new revision does not read is still carried out.
-    if (wanted.contains(topic)) continue;
-    input->fetch.reset();
-    input->stopped = true;
+    input->removed = !wanted.contains(topic);
+    if (input->removed) input->fetch.reset();
+    fetch(*input);
   }
   schedule_every();
 }
@@ -112,7 +118,7 @@ void Shard::reset() {
   marks_.clear();
   once_taken_.clear();
   pending_.clear();
-  next_pending_ = 1;
+  next_arrival_ = 1;
   dirty_.clear();
   loose_.clear();
   loads_payload_.clear();
@@ -121,6 +127,7 @@ void Shard::reset() {
   loads_scheduled_ = false;
   ready_.clear();
   draining_ready_ = false;
+  room_posted_ = false;
   finished_count_ = finished_bytes_ = 0;
   sql_uncommitted_.clear();
   queries_.clear();
@@ -130,6 +137,7 @@ void Shard::reset() {
   wakes_.clear();
   next_wake_.reset();
   commit_at_.reset();
+  ack_due_.reset();
 }
 
 void Shard::reclaim(const Error& why) {
@@ -150,6 +158,7 @@ void Shard::reclaim(const Error& why) {
 void Shard::halt(const Error& why) {
   env_.logger.log(ports::LogLevel::error, "the shard stopped",
                   {{"shard", ref_.to_string()}, {"why", why.to_string()}});
+  halted_ = status_ != Status::stopping;
   reset();
   why_ = why.to_string();
   status_ = Status::stopped;
@@ -158,7 +167,7 @@ void Shard::halt(const Error& why) {
 
 void Shard::stop(Time deadline, UniqueFunction<void()> done) {
   stopped_ = std::move(done);
-  stop_deadline_ = deadline;
+  halted_ = false;
   if (status_ == Status::running) {
     status_ = Status::stopping;
     for (auto& [topic, input] : inputs_) input->fetch.reset();
@@ -244,6 +253,10 @@ ShardStatus Shard::status() const {
   out.timers = timers_.size();
   out.outbox = outbox_.rows();
   out.unfinished = running_.size() + finished_count_;
+  std::string why = why_;
+  for (const auto& [topic, input] : inputs_) {
+    if (why.empty()) why = input->why;
+  }
   switch (status_) {
     case Status::idle:
       out.status = "idle";
@@ -252,7 +265,7 @@ ShardStatus Shard::status() const {
       out.status = "claiming";
       break;
     case Status::running:
-      out.status = why_.empty() ? "running" : "waiting";
+      out.status = why.empty() ? "running" : "waiting";
       break;
     case Status::stopping:
       out.status = "stopping";
@@ -261,7 +274,7 @@ ShardStatus Shard::status() const {
       out.status = "stopped";
       break;
   }
-  if (!why_.empty()) out.status += ": " + why_;
+  if (!why.empty()) out.status += ": " + why;
   return out;
 }
 

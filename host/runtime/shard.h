@@ -81,6 +81,7 @@ class Shard {
   void halt(const Error& why);
   void check_stopped();
   bool stuck() const;
+  void room();
   /// Wraps a callback so that it does nothing once the shard is gone or was reset.
   template <class F>
   auto guarded(F f) {
@@ -106,6 +107,7 @@ class Shard {
   void take_every(const Manifest::Every& every, Time due);
   bool has_room(const TopicInput& input) const;
   static bool cancels(const UnitOfWork& unit, const ports::TimerRow& timer);
+  ItemPtr new_item(Item::From from);
 
   // shard_run.cc
   void enqueue(ItemPtr item);
@@ -115,7 +117,10 @@ class Shard {
   bool prepare(const ItemPtr& item);  // true: payload, dedupe and state are here
   template <class Answer, class Take>
   auto loaded(std::vector<ItemPtr> items, Take take);
+  void schedule_loads();
   void flush_loads();
+  void check_once(std::vector<ItemPtr> items);
+  void drop_repeat(const ItemPtr& item);
   void run(const ItemPtr& item);
   void on_step(const ItemPtr& item, ports::Step step);
   void begin_effect(const ItemPtr& item, ports::Effect effect);
@@ -132,7 +137,8 @@ class Shard {
   void on_wake();
   void drain_ready();
   void start_task(const ItemPtr& item, ports::StateRow state);
-  bool held_back() const;
+  bool held_back(const Item& item) const;
+  bool finished_full() const;
   void release_queries();
   void acknowledged();
   void count(const Batch& batch);
@@ -149,7 +155,7 @@ class Shard {
   bool full(const Batch& batch) const;
   bool collect_finished(Batch& batch, const ItemPtr& item);
   void collect_input(Batch& batch, TopicInput& input, bool& progress);
-  bool may_park(const Item& item) const;
+  bool may_park(const Batch& batch, const Item& item) const;
   void park(Batch& batch, const ItemPtr& item);
   void passed(Batch& batch, const ItemPtr& item);
   void add_source(Batch& batch, const ItemPtr& item);
@@ -163,6 +169,7 @@ class Shard {
   void settle_finished(const ItemPtr& item);
   void settle_parked(const ItemPtr& item);
   void apply_timers(const Batch& batch);
+  void acknowledge_later();
   void give_back();
   void sql_failed(const ports::CommitResult& result);
   void unroll(const ItemPtr& failed_item);
@@ -180,6 +187,7 @@ class Shard {
   std::int64_t commit_no_ = 0;
   std::int64_t seq_ = 0;
   int claims_ = 0;
+  bool halted_ = false;  // only another revision can help
 
   std::map<std::string, Offset> offsets_;  // as the claim found them
   std::map<std::string, std::unique_ptr<TopicInput>> inputs_;
@@ -191,7 +199,7 @@ class Shard {
   std::set<std::string> every_running_;
   std::map<std::pair<std::string, std::string>, StreamPosition> marks_;  // topic, stream: taken
   std::set<std::string> once_taken_;
-  std::int64_t next_pending_ = 1;
+  std::int64_t next_arrival_ = 1;
   std::map<std::int64_t, ItemPtr> pending_;  // by row; finished ones until their commit
   std::set<ItemPtr> dirty_;                  // rows to write that no prefix waits for
   std::set<std::string> every_dirty_;        // names whose next due is not in the store yet
@@ -203,6 +211,7 @@ class Shard {
   std::set<ItemPtr> running_;
   std::deque<std::string> ready_;  // mailboxes to look at
   bool draining_ready_ = false;
+  bool room_posted_ = false;
   std::size_t finished_count_ = 0;
   std::size_t finished_bytes_ = 0;
   std::int64_t sql_seq_ = 0;
@@ -219,7 +228,6 @@ class Shard {
   std::set<std::pair<Time, std::string>> wakes_;  // mailboxes to look at; "": timers, every
   std::optional<Time> next_wake_;
   std::optional<Time> commit_at_;
-  std::optional<Time> stop_deadline_;
   UniqueFunction<void()> stopped_;
 };
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "host/base/check.h"
-#include "host/core/partition.h"
 #include "host/runtime/asks.h"
+#include "host/runtime/records.h"
 #include "host/runtime/sabotage.h"
 #include "host/runtime/shard.h"
 
@@ -33,11 +33,14 @@ void Shard::commit_at(Time when) {
 }
 
 void Shard::acknowledged() {
-  if (!ack_due_) {
-    ack_due_ = env_.clock.now() + env_.limits.acknowledge_within;
-    commit_at(*ack_due_);
-  }
+  acknowledge_later();
   pump_waiting();
+}
+
+void Shard::acknowledge_later() {
+  if (outbox_.acked() <= acked_committed_) return;
+  if (!ack_due_) ack_due_ = env_.clock.now() + env_.limits.acknowledge_within;
+  commit_at(*ack_due_);
 }
 
 void Shard::try_commit() {
@@ -45,7 +48,10 @@ void Shard::try_commit() {
   Batch batch = collect();
   const bool acknowledge =
       outbox_.acked() > acked_committed_ && ack_due_ && *ack_due_ <= env_.clock.now();
-  if (batch.commit->empty() && !acknowledge) return;
+  if (batch.commit->empty() && !acknowledge) {
+    acknowledge_later();
+    return;
+  }
   batch_ = std::move(batch);
   submit();
 }
@@ -64,6 +70,10 @@ Batch Shard::collect() {
   commit.epoch = epoch_;
   commit.commit_no = commit_no_;
   commit.state_version = code_.manifest().state_version;
+  // First, as later entries win: one that ran already says when it is due again.
+  for (const std::string& name : every_dirty_) {
+    commit.every_next.emplace_back(name, every_next_.at(name));
+  }
   // A unit may wait for one of its key in another topic, so the inputs are gone through until
   // nothing more fits: a key's units are committed in the order in which they were executed.
   for (bool progress = true; progress && !full(batch);) {
@@ -78,9 +88,6 @@ Batch Shard::collect() {
   collect_offsets(batch);
   commit.dead.insert(commit.dead.end(), refused_.begin(), refused_.end());
   batch.refused = refused_.size();
-  for (const std::string& name : every_dirty_) {
-    commit.every_next.emplace_back(name, every_next_.at(name));
-  }
   commit.seq = seq_;
   commit.acked_seq = outbox_.acked();
   return batch;
@@ -92,12 +99,14 @@ void Shard::collect_input(Batch& batch, TopicInput& input, bool& progress) {
     const ItemPtr& item = input.queue[count];
     if (item->phase == Item::Phase::finished) {
       if (!collect_finished(batch, item)) return;
-    } else if (may_park(*item)) {
+    } else if (may_park(batch, *item)) {
       park(batch, item);
     } else if (sabotage::kOffsetBeforeWork) {
       item->passed = true;
     } else {
-      commit_at(item->taken + env_.limits.park_after);
+      // Past its time it waits for a limit of pending rows, and those end by a commit.
+      const Time when = item->taken + env_.limits.park_after;
+      if (when > env_.clock.now()) commit_at(when);
       return;
     }
     passed(batch, item);
@@ -105,20 +114,22 @@ void Shard::collect_input(Batch& batch, TopicInput& input, bool& progress) {
   }
 }
 
-bool Shard::may_park(const Item& item) const {
+bool Shard::may_park(const Batch& batch, const Item& item) const {
   const Mailbox& box = boxes_.at(item.box);
-  if (pending_.size() >= env_.limits.pending_a_shard) return false;
-  if (box.pending >= env_.limits.pending_a_key) return false;
+  if (pending_.size() + batch.parked.size() >= env_.limits.pending_a_shard) return false;
+  if (box.pending + box.parking >= env_.limits.pending_a_key) return false;
+  if (!item.once_id.empty() && !item.once_checked) return false;  // its row would hide the answer
   if (item.park_now || item.row_dirty) return true;
   const Item& head = *box.queue.front();
-  if (&head != &item && head.pending_id != 0) return true;  // its key is blocked
+  if (&head != &item && (head.pending_id != 0 || head.row_dirty)) return true;  // it blocks the key
   return item.taken + env_.limits.park_after <= env_.clock.now();
 }
 
 void Shard::park(Batch& batch, const ItemPtr& item) {
-  item->pending_id = next_pending_++;
+  item->pending_id = item->arrival;  // so that rows ascend in the order of their key
   item->row_dirty = false;
   item->in_batch = item->parking = true;
+  ++boxes_.at(item->box).parking;
   batch.bytes += item->message.payload.size() + 200;
   batch.parked.push_back(item);
   batch.commit->pending_put.push_back({.id = item->pending_id,
@@ -200,7 +211,7 @@ void Shard::add_state(Batch& batch, const ItemPtr& item) {
   if (!unit.state) return;
   const std::string& key = *item->message.key;
   ports::StateRow row{.bytes = unit.state->bytes,
-                      .version = commit.state_version,
+                      .version = item->finished.state_version,
                       .quiet_until = unit.state->quiet_until};
   batch.bytes += key.size() + (row.bytes ? row.bytes->size() : 0);
   const auto [entry, fresh] = batch.state_index.try_emplace(key, commit.states.size());
@@ -216,25 +227,13 @@ void Shard::add_state(Batch& batch, const ItemPtr& item) {
 }
 
 ports::Append Shard::record_of(const Emit& emit, const Item& item, std::int64_t seq) const {
-  ports::Append record;
-  record.topic = env_.topic_prefix + emit.topic;
-  record.key = emit.key;
-  record.payload = emit.payload;
-  record.headers = emit.headers;
-  const PartitionNumber partitions = env_.identity.partitions;
-  record.partition = emit.key ? partition_of(*emit.key, partitions)
-                              : static_cast<PartitionNumber>(seq % partitions);
+  // What goes on to the inbox stays the message that it is, with all of its headers.
+  ports::Append record =
+      make_record(env_, emit, item.forwarded ? Headers{} : carried_headers(item.message), seq);
   const std::string place = std::to_string(epoch_) + "-" + std::to_string(seq);
   if (!item.forwarded) {
     set_header(record.headers, header::kId, ref_.to_string() + "/" + place);
     set_header(record.headers, header::kRevision, item.finished.revision);
-    if (find_header(record.headers, header::kCorrelation) == nullptr) {
-      const std::string* given = find_header(item.message.headers, header::kCorrelation);
-      set_header(record.headers, header::kCorrelation, given != nullptr ? *given : item.message.id);
-    }
-    if (const std::string* trace = find_header(item.message.headers, header::kTrace)) {
-      set_header(record.headers, header::kTrace, *trace);
-    }
   }
   if (!env_.log.shares_store()) {
     set_header(record.headers, header::kOrigin,
@@ -248,7 +247,11 @@ void Shard::add_emits(Batch& batch, const ItemPtr& item) {
     ++seq_;
     batch.bytes += emit.payload.size() + 200;
     if (sabotage::kOutputsApart) {
-      env_.log.append({record_of(emit, *item, seq_)}, lane_, [](auto) {});
+      // Wide enough that a kill falls between the commit and what it should have sent.
+      lane_.post_after(std::chrono::milliseconds(20),
+                       [this, record = record_of(emit, *item, seq_)]() mutable {
+                         env_.log.append({std::move(record)}, lane_, [](auto) {});
+                       });
       continue;
     }
     batch.commit->outgoing.push_back({epoch_, seq_, record_of(emit, *item, seq_)});
@@ -305,9 +308,10 @@ void Shard::settle(ports::CommitResult result) {
 void Shard::committed() {
   const Batch batch = *std::exchange(batch_, std::nullopt);
   ++commit_no_;
-  if (!batch.passed.empty()) why_.clear();
+  why_.clear();
   acked_committed_ = batch.commit->acked_seq;
   ack_due_.reset();
+  acknowledge_later();
   for (auto& [input, passed_count] : batch.passed) {
     for (std::size_t i = 0; i < passed_count; ++i) {
       input->bytes -= input->queue.front()->message_bytes;
@@ -371,6 +375,7 @@ void Shard::settle_parked(const ItemPtr& item) {
   item->from = Item::From::pending;
   pending_[item->pending_id] = item;
   ++box.pending;
+  --box.parking;
   once_taken_.erase(item->once_id);
   if (item->row_dirty) {
     dirty_.insert(item);
@@ -392,7 +397,7 @@ void Shard::apply_timers(const Batch& batch) {
       timers_.cancel(key, cancel->id_or_name);
     } else {
       const TimerSet& set = std::get<TimerSet>(change);
-      timers_.add({set.id, set.name, key, set.due, set.payload});
+      timers_.add({set.id, set.name, key, set.due, set.payload, set.headers});
     }
   }
   schedule_timers();
@@ -428,6 +433,7 @@ void Shard::give_back() {
   }
   for (const ItemPtr& item : batch.parked) {
     item->in_batch = item->parking = false;
+    --boxes_.at(item->box).parking;
     item->pending_id = 0;
     item->row_dirty = item->row_dirty || item->due || item->stopped;
     if (item->passed && item->phase != Item::Phase::finished) dirty_.insert(item);
@@ -471,7 +477,7 @@ void Shard::unroll(const ItemPtr& failed_item) {
     Finished finished = std::exchange(item->finished, Finished{});
     --finished_count_;
     for (const Emit& emit : finished.unit.emits) finished_bytes_ -= emit.payload.size();
-    if (finished.unit.state) view_.rolled_back(*item->message.key, *finished.state_before);
+    if (finished.unit.state) view_.rolled_back(*item->message.key, finished.state_before);
     if (finished.sql_seq != 0) sql_uncommitted_.erase(finished.sql_seq);
     for (ports::TimerRow& timer : finished.cancelled) timers_.add(std::move(timer));
     std::erase(loose_, item);

@@ -53,30 +53,46 @@ void Shard::look_at(const std::string& name) {
     return;
   }
   if (!prepare(item)) return;
-  if (held_back() || !code_.may_start(item->alone)) {
+  if (held_back(*item) || !code_.may_start(item->alone)) {
     waiting_.insert(name);
+    // Where nothing runs nobody ends either, and asks again for those that wait.
+    if (code_.running() == 0) wake_at(env_.clock.now() + kRunAgain, name);
     return;
   }
   run(item);
 }
 
-bool Shard::held_back() const {
-  return outbox_.full() || finished_count_ >= 2 * env_.limits.batch_messages ||
+bool Shard::finished_full() const {
+  return finished_count_ >= 2 * env_.limits.batch_messages ||
          finished_bytes_ >= 2 * env_.limits.batch_bytes;
 }
 
+bool Shard::held_back(const Item& item) const {
+  // A pending one waits for no prefix. The prefix may wait for it, where its row's limit is
+  // reached.
+  return outbox_.full() || (item.pending_id == 0 && finished_full());
+}
+
 void Shard::pump_waiting() {
-  if (held_back()) return;
+  if (waiting_.empty() || outbox_.full() || (finished_full() && pending_.empty())) return;
   for (const std::string& box : std::exchange(waiting_, {})) ready_.push_back(box);
   drain_ready();
 }
 
+void Shard::room() {
+  if (waiting_.empty() || room_posted_) return;
+  room_posted_ = true;
+  lane_.post(guarded([this] {
+    room_posted_ = false;
+    pump_waiting();
+  }));
+}
+
 bool Shard::prepare(const ItemPtr& item) {
+  if (!item->once_id.empty() && !item->once_checked) return false;  // asked when it was taken
   std::vector<ItemPtr>* loads = nullptr;
   if (!item->payload_loaded) {
     loads = &loads_payload_;
-  } else if (!item->once_id.empty() && !item->once_checked) {
-    loads = &loads_once_;
   } else if (item->message.key && code_.manifest().has_state &&
              view_.find(*item->message.key) == nullptr) {
     loads = &loads_state_;
@@ -84,11 +100,36 @@ bool Shard::prepare(const ItemPtr& item) {
   if (loads == nullptr) return true;
   item->phase = Item::Phase::loading;
   loads->push_back(item);
-  if (!loads_scheduled_) {
-    loads_scheduled_ = true;
-    lane_.post(guarded([this] { flush_loads(); }));
-  }
+  schedule_loads();
   return false;
+}
+
+void Shard::schedule_loads() {
+  if (loads_scheduled_) return;
+  loads_scheduled_ = true;
+  lane_.post(guarded([this] { flush_loads(); }));
+}
+
+void Shard::check_once(std::vector<ItemPtr> items) {
+  std::vector<std::string> ids;
+  for (const ItemPtr& item : items) ids.push_back(item->once_id);
+  auto answered = [this, items = std::move(items)](Result<std::vector<bool>> seen) {
+    if (!seen) {
+      lane_.post_after(kLoadAgain, guarded([this, items] { check_once(items); }));
+      return;
+    }
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      items[i]->once_checked = true;
+      if ((*seen)[i]) {
+        drop_repeat(items[i]);
+      } else {
+        ready_.push_back(items[i]->box);
+      }
+    }
+    schedule_commit();
+    drain_ready();
+  };
+  env_.store.once_seen(ref_, std::move(ids), env_.clock.now(), lane_, guarded(std::move(answered)));
 }
 
 template <class Answer, class Take>
@@ -129,20 +170,7 @@ void Shard::flush_loads() {
         }));
   }
   if (std::vector<ItemPtr> items = std::exchange(loads_once_, {}); !items.empty()) {
-    std::vector<std::string> ids;
-    for (const ItemPtr& item : items) ids.push_back(item->once_id);
-    using Seen = std::vector<bool>;
-    env_.store.once_seen(
-        ref_, std::move(ids), env_.clock.now(), lane_,
-        loaded<Seen>(std::move(items), [this](const std::vector<ItemPtr>& waiting, Seen& seen) {
-          for (std::size_t i = 0; i < waiting.size(); ++i) {
-            waiting[i]->once_checked = true;
-            if (!seen[i]) continue;
-            ++counts_.once_dropped;
-            waiting[i]->once_id.clear();  // its row is there already
-            finish(waiting[i], {});
-          }
-        }));
+    check_once(std::move(items));
   }
   if (std::vector<ItemPtr> items = std::exchange(loads_state_, {}); !items.empty()) {
     std::vector<std::string> keys;
@@ -199,13 +227,17 @@ void Shard::on_step(const ItemPtr& item, ports::Step step) {
   const std::shared_ptr<ports::Engine> engine = item->engine;
   if (step.finished()) {
     HOST_CHECK(step.outcome.has_value(), "a message's task ended without an outcome");
+    const bool runs_again = step.outcome->kind == Outcome::Kind::again;
     end_task(item);
     on_outcome(item, std::move(*step.outcome));
+    // Whose fault it was is unknown: it runs alone, as those that are dropped with the engine.
+    if (runs_again && engine->broken()) item->alone = true;
   } else {
     for (ports::Effect& effect : step.effects) begin_effect(item, std::move(effect));
   }
   if (Result<void> checked = code_.check(engine.get()); !checked) {
-    halt(checked.error());
+    // Not at once: callers up the stack walk over what a halt clears.
+    lane_.post(guarded([this, why = checked.error()] { halt(why); }));
     return;
   }
   if (step.finished()) {
@@ -219,7 +251,10 @@ void Shard::end_task(const ItemPtr& item) {
   running_.erase(item);
   item->task.reset();
   if (item->engine) code_.ended(item->engine.get(), item->alone);
-  item->engine_revision = item->engine ? item->engine->manifest().revision : std::string();
+  if (item->engine) {
+    item->engine_revision = item->engine->manifest().revision;
+    item->engine_state_version = item->engine->manifest().state_version;
+  }
   item->engine.reset();
 }
 
@@ -317,15 +352,19 @@ void Shard::finish(const ItemPtr& item, UnitOfWork unit) {
   if (unit.state) {
     const std::string& key = *item->message.key;
     const ports::StateRow* before = view_.find(key);
-    item->finished.state_before = before != nullptr ? *before : ports::StateRow{};
+    if (before != nullptr) item->finished.state_before = *before;
+    // Of the code that ran it: a newer revision may have come while it waited.
+    item->finished.state_version = item->engine_state_version;
     view_.executed(key, {.bytes = unit.state->bytes,
-                         .version = code_.manifest().state_version,
+                         .version = item->finished.state_version,
                          .quiet_until = unit.state->quiet_until});
     if (!unit.state->bytes) cancel_in_mailbox(item, nullptr);
   }
-  for (const TimerChange& change : unit.timers) {
+  for (TimerChange& change : unit.timers) {
     if (const auto* cancel = std::get_if<TimerCancel>(&change)) {
       cancel_in_mailbox(item, &cancel->id_or_name);
+    } else {
+      std::get<TimerSet>(change).headers = carried_headers(item->message);
     }
   }
   if (!unit.sql.empty()) {
@@ -348,12 +387,13 @@ void Shard::cancel_in_mailbox(const ItemPtr& by, const std::string* id_or_name) 
   Mailbox& box = boxes_[by->box];
   std::erase_if(box.queue, [&](const ItemPtr& item) {
     // One that failed before has become a pending message: cancelling the timer is too late.
-    if (item == by || item->from != Item::From::timer || item->row_dirty) return false;
+    if (item == by || item->from != Item::From::timer) return false;
+    if (item->row_dirty || item->pending_id != 0) return false;
     const Message& timer = item->message;
     if (id_or_name != nullptr && timer.id != *id_or_name && timer.topic != *id_or_name)
       return false;
     by->finished.cancelled.push_back(
-        {timer.id, timer.topic, *timer.key, timer.time, timer.payload});
+        {timer.id, timer.topic, *timer.key, timer.time, timer.payload, timer.headers});
     return true;
   });
 }
@@ -446,6 +486,7 @@ void Shard::drop_tasks(const ports::Engine* engine, bool alone) {
     item->alone = alone;
     again(item, kRunAgain);
   }
+  if (status_ == Status::stopping) schedule_commit();  // it may be all that the stop waits for
 }
 
 void Shard::wake_at(Time due, std::string box) {
@@ -474,7 +515,8 @@ void Shard::on_wake() {
   }
   for (const std::string& box : boxes) ready_.push_back(box);
   drain_ready();
-  if (!next_wake_ && !wakes_.empty()) {
+  // What was looked at may have asked for a later one, which does not cover the first.
+  if (!wakes_.empty()) {
     const auto [due, box] = *wakes_.begin();
     wake_at(due, box);
   }

@@ -17,6 +17,14 @@ std::string private_box(std::size_t number) {
 
 }  // namespace
 
+ItemPtr Shard::new_item(Item::From from) {
+  auto item = std::make_shared<Item>();
+  item->from = from;
+  item->arrival = next_arrival_++;
+  item->taken = env_.clock.now();
+  return item;
+}
+
 void Shard::resolve_start(const std::string& topic, bool from_now) {
   if (const auto known = offsets_.find(topic); known != offsets_.end()) {
     open_input(topic, known->second, true);
@@ -48,7 +56,7 @@ void Shard::open_input(const std::string& topic, Offset from, bool committed) {
 }
 
 bool Shard::has_room(const TopicInput& input) const {
-  return status_ == Status::running && !input.stopped &&
+  return status_ == Status::running && !input.stopped && !input.removed &&
          input.queue.size() < env_.limits.input_messages && input.bytes < env_.limits.input_bytes;
 }
 
@@ -82,8 +90,8 @@ void Shard::fetched(TopicInput& input, Result<ports::Fetched> result) {
                    {"why", result.error().to_string()}});
   if (!env_.skip_gaps) {
     input.stopped = true;
-    why_ = "gap in " + input.topic + ": " + result.error().message +
-           "; restart with --on-gap skip to go on behind it";
+    input.why = "gap in " + input.topic + ": " + result.error().message +
+                "; restart with --on-gap skip to go on behind it";
     return;
   }
   env_.log.range(input.topic, ref_.number, lane_,
@@ -97,11 +105,10 @@ void Shard::take_record(TopicInput& input, Record record) {
   if (record.offset < input.read_to) return;  // old: a client repeated it
   input.read_to = record.offset + 1;
 
-  auto item = std::make_shared<Item>();
+  const ItemPtr item = new_item(Item::From::record);
   item->input = &input;
   item->offset = record.offset;
   item->passed = false;
-  item->taken = env_.clock.now();
   if (!env_.log.shares_store()) item->origin = parse_origin(record.headers);
   if (seen_before(*item)) {
     ++counts_.duplicates;
@@ -169,7 +176,24 @@ void Shard::take_record(TopicInput& input, Record record) {
     return;
   }
   item->box = message.key ? *message.key : private_box(++private_boxes_);
-  enqueue(std::move(item));
+  if (!item->once_id.empty()) {
+    // Asked now, not when its turn comes: it may have to be parked before that.
+    loads_once_.push_back(item);
+    schedule_loads();
+  }
+  enqueue(item);
+}
+
+void Shard::drop_repeat(const ItemPtr& item) {
+  ++counts_.once_dropped;
+  once_taken_.erase(item->once_id);
+  item->once_id.clear();  // its row is there already
+  // It does nothing, so that the order of its key is no concern of it.
+  std::erase(boxes_.at(item->box).queue, item);
+  ready_.push_back(item->box);
+  item->box = private_box(++private_boxes_);
+  boxes_[item->box].queue.push_back(item);
+  finish(item, {});
 }
 
 bool Shard::seen_before(const Item& item) {
@@ -191,6 +215,7 @@ void Shard::forward_to_inbox(const ItemPtr& item) {
   set_header(emit.headers, header::kTopic, item->message.topic);
   set_header(emit.headers, header::kTime, format_time(item->message.time));
   item->forwarded = true;
+  item->once_id.clear();  // its key's shard remembers it
   item->box = private_box(++private_boxes_);
   boxes_[item->box].queue.push_back(item);
   UnitOfWork unit;
@@ -199,27 +224,30 @@ void Shard::forward_to_inbox(const ItemPtr& item) {
 }
 
 void Shard::refuse(const ItemPtr& item, const char* reason, Error error) {
+  if (const auto* subscription = code_.manifest().find_subscription(item->message.topic)) {
+    error.file = subscription->file;
+    error.line = subscription->line;
+  }
+  if (error.file.empty()) error.file = code_.manifest().file;
   item->box = private_box(++private_boxes_);
   boxes_[item->box].queue.push_back(item);
   finish_dead(item, reason, std::move(error));
 }
 
 void Shard::take_pending(ports::PendingRow row) {
-  auto item = std::make_shared<Item>();
-  item->from = Item::From::pending;
+  next_arrival_ = std::max(next_arrival_, row.id + 1);
+  const ItemPtr item = new_item(Item::From::pending);
   item->pending_id = row.id;
   item->payload_loaded = false;
   item->due = row.due;
   item->stopped = row.stopped;
   item->last_error = std::move(row.last_error);
   item->message = std::move(row.message);
-  item->taken = env_.clock.now();
   item->once_checked = true;
   item->box = item->message.key ? *item->message.key : private_box(++private_boxes_);
-  next_pending_ = std::max(next_pending_, row.id + 1);
   pending_[row.id] = item;
   ++boxes_[item->box].pending;
-  enqueue(std::move(item));
+  enqueue(item);
 }
 
 void Shard::load_timer_page() {
@@ -246,22 +274,23 @@ void Shard::take_due_timers() {
   for (ports::TimerRow& timer : timers_.take_due(env_.clock.now())) {
     const Mailbox& box = boxes_[timer.key];
     // A handler may have cancelled it already and wait for its commit, which removes the row.
-    const bool cancelled =
-        std::any_of(box.finished.begin(), box.finished.end(),
-                    [&](const ItemPtr& done) { return cancels(done->finished.unit, timer); });
-    if (cancelled) continue;
-    auto item = std::make_shared<Item>();
-    item->from = Item::From::timer;
-    item->taken = env_.clock.now();
+    const auto by =
+        std::find_if(box.finished.begin(), box.finished.end(),
+                     [&](const ItemPtr& done) { return cancels(done->finished.unit, timer); });
+    if (by != box.finished.end()) {
+      (*by)->finished.cancelled.push_back(std::move(timer));
+      continue;
+    }
+    const ItemPtr item = new_item(Item::From::timer);
     item->box = timer.key;
     item->message = {.kind = Message::Kind::timer,
                      .id = std::move(timer.id),
                      .topic = std::move(timer.name),
                      .key = std::move(timer.key),
                      .payload = std::move(timer.payload),
-                     .headers = {},
+                     .headers = std::move(timer.headers),
                      .time = timer.due};
-    enqueue(std::move(item));
+    enqueue(item);
   }
   schedule_timers();
 }
@@ -294,9 +323,7 @@ void Shard::schedule_every() {
 
 void Shard::take_every(const Manifest::Every& every, Time due) {
   every_running_.insert(every.name);
-  auto item = std::make_shared<Item>();
-  item->from = Item::From::every;
-  item->taken = env_.clock.now();
+  const ItemPtr item = new_item(Item::From::every);
   item->box = private_box(++private_boxes_);
   // What was missed runs once: the next run is the first one that still lies ahead.
   const auto missed = (item->taken - due) / every.period;
@@ -309,7 +336,7 @@ void Shard::take_every(const Manifest::Every& every, Time due) {
       .payload = {},
       .headers = {},
       .time = due};
-  enqueue(std::move(item));
+  enqueue(item);
 }
 
 }  // namespace host::runtime

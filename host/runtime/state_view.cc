@@ -16,9 +16,10 @@ const ports::StateRow* StateView::find(const std::string& key) const {
 void StateView::loaded(const std::string& key, ports::StateRow row) {
   const auto [entry, fresh] = entries_.try_emplace(key, Entry{std::move(row), 0});
   if (!fresh) return;  // a handler was faster than the store: its state is the newer one
+  // What was there before makes room, not this one: who asked for it has not run yet.
+  evict();
   bytes_ += size_of(key, entry->second);
   order_.push_back(key);
-  evict();
 }
 
 void StateView::executed(const std::string& key, ports::StateRow row) {
@@ -41,11 +42,18 @@ void StateView::committed(const std::string& key) {
   evict();
 }
 
-void StateView::rolled_back(const std::string& key, ports::StateRow before) {
-  Entry& entry = entries_.at(key);
+void StateView::rolled_back(const std::string& key, std::optional<ports::StateRow> before) {
+  const auto found = entries_.find(key);
+  HOST_CHECK(found != entries_.end(), "a state was rolled back that nobody changed");
+  Entry& entry = found->second;
   bytes_ -= size_of(key, entry);
-  entry.row = std::move(before);
   --entry.uncommitted;
+  if (!before) {
+    HOST_DCHECK(entry.uncommitted == 0, "a state that was forgotten had uncommitted changes");
+    entries_.erase(found);
+    return;
+  }
+  entry.row = std::move(*before);
   bytes_ += size_of(key, entry);
 }
 
@@ -61,6 +69,7 @@ void StateView::evict() {
     std::string key = std::move(order_.front());
     order_.pop_front();
     const auto found = entries_.find(key);
+    if (found == entries_.end()) continue;  // taken back meanwhile
     if (found->second.uncommitted > 0) {
       order_.push_back(std::move(key));
     } else {

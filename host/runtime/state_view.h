@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -23,7 +24,9 @@ class StateView {
   /// A handler changed it; the entry stays until committed() or rolled_back() was called as often.
   void executed(const std::string& key, ports::StateRow row);
   void committed(const std::string& key);
-  void rolled_back(const std::string& key, ports::StateRow before);
+  /// Takes a change back. `before` is what find() gave when it was made, or nothing where that was
+  /// null: then the store has it.
+  void rolled_back(const std::string& key, std::optional<ports::StateRow> before);
   void clear();
 
  private:

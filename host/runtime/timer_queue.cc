@@ -7,41 +7,54 @@ namespace host::runtime {
 
 void TimerQueue::begin_page() { loading_ = true; }
 
+bool TimerQueue::Change::cancels(const ports::TimerRow& timer) const {
+  return timer.key == key && (!id_or_name || timer.id == *id_or_name || timer.name == *id_or_name);
+}
+
 void TimerQueue::add_page(std::vector<ports::TimerRow> page, std::size_t limit) {
-  if (page.size() < limit) {
-    horizon_.reset();
-  } else {
-    horizon_ = Place{page.back().due, page.back().id};
-  }
+  std::optional<Place> horizon;
+  if (page.size() >= limit) horizon = Place{page.back().due, page.back().id};
+  std::map<Place, ports::TimerRow> fresh;
   for (ports::TimerRow& timer : page) {
     const Place place{timer.due, timer.id};
-    std::string key = timer.key;
-    if (by_due_.try_emplace(place, std::move(timer)).second) by_key_[key].push_back(place);
+    fresh.try_emplace(place, std::move(timer));
   }
-  loading_ = false;
+  // Upon the page alone: timers before the old horizon were changed when it happened, and one that
+  // ran since must not come back.
   for (Change& change : std::exchange(meanwhile_, {})) {
-    if (change.added) {
-      add(std::move(*change.added));
-    } else if (change.id_or_name) {
-      cancel(change.key, *change.id_or_name);
-    } else {
-      cancel_all(change.key);
+    if (!change.added) {
+      std::erase_if(fresh, [&](const auto& entry) { return change.cancels(entry.second); });
+      continue;
     }
+    const Place place{change.added->due, change.added->id};
+    if (!horizon || place <= *horizon) fresh.try_emplace(place, std::move(*change.added));
   }
+  horizon_ = horizon;
+  loading_ = false;
+  for (auto& [place, timer] : fresh) insert(std::move(timer));
+  cut();
+}
+
+void TimerQueue::insert(ports::TimerRow timer) {
+  const Place place{timer.due, timer.id};
+  std::string key = timer.key;
+  if (by_due_.try_emplace(place, std::move(timer)).second) by_key_[key].push_back(place);
 }
 
 void TimerQueue::add(ports::TimerRow timer) {
-  if (loading_) meanwhile_.push_back({.added = timer, .key = {}, .id_or_name = {}});
   const Place place{timer.due, timer.id};
-  if (horizon_ && place > *horizon_) return;
-  std::string key = timer.key;
-  if (by_due_.try_emplace(place, std::move(timer)).second) by_key_[key].push_back(place);
+  if (horizon_ && place > *horizon_) {
+    if (loading_) meanwhile_.push_back({.added = std::move(timer), .key = {}, .id_or_name = {}});
+    return;
+  }
+  insert(std::move(timer));
   cut();
 }
 
 void TimerQueue::cut() {
   // Twice the page, so that a burst of near timers does not make the last ones come and go.
-  if (by_due_.size() <= 2 * most_) return;
+  // While a page is on its way the horizon stays where that page begins.
+  if (loading_ || by_due_.size() <= 2 * most_) return;
   while (by_due_.size() > most_) {
     const auto last = std::prev(by_due_.end());
     auto& places = by_key_[last->second.key];

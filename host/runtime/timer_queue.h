@@ -17,8 +17,8 @@ class TimerQueue {
  public:
   explicit TimerQueue(std::size_t most) : most_(most) {}
 
-  /// A page is on its way from the store. What is added or cancelled until it is here is noted and
-  /// done again upon it: the page may have been read before or after that change.
+  /// A page is on its way from the store. What is added behind the horizon, or cancelled, until it
+  /// is here is noted and done upon it: the page may have been read before or after that change.
   void begin_page();
   /// A page as the store gave it, in order; shorter than `limit`: there are no more behind it.
   void add_page(std::vector<ports::TimerRow> page, std::size_t limit);
@@ -43,9 +43,12 @@ class TimerQueue {
     std::optional<ports::TimerRow> added;  // nothing: cancelled
     std::string key;
     std::optional<std::string> id_or_name;  // nothing: all of the key
+
+    bool cancels(const ports::TimerRow& timer) const;
   };
 
   void cut();
+  void insert(ports::TimerRow timer);
   void erase_if(const std::string& key, const std::function<bool(const ports::TimerRow&)>& match);
 
   std::size_t most_;

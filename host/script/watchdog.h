@@ -19,8 +19,8 @@ struct TurnSlot;
 
 /// Cuts scripts that use up the CPU time of their turn: one thread that looks at all lanes. The
 /// budget is the lane thread's CPU time, so a machine that is busy or stopped costs no script its
-/// life. What cannot be cut (C code) ends the process at the second deadline: better a restart,
-/// whose careful mode finds the message, than a lane that never answers again.
+/// life. What cannot be cut (C code) ends the process at the second deadline: better a restart than
+/// a lane that never answers again.
 /// One at a time in a process. Thread-safe.
 class Watchdog {
  public:

@@ -107,8 +107,9 @@ TEMPLATE_LIST_TEST_CASE("timers come back whole, by due time and id, page by pag
   for (int i = 0; i < 30; ++i) {
     const std::string id = "t" + std::to_string(i * 7 % 30);
     want.push_back({s.at(i % 4) + Duration{i % 3}, id});
-    commit.timers.push_back(
-        {"key" + std::to_string(i % 5), timer(id, "wake", want.back().first, binary(100, 3))});
+    TimerSet set = timer(id, "wake", want.back().first, binary(100, 3));
+    set.headers = {{"correlation-id", "c" + id}, {"empty", ""}};
+    commit.timers.push_back({"key" + std::to_string(i % 5), std::move(set)});
   }
   s.commit_ok(std::move(commit));
   std::sort(want.begin(), want.end());
@@ -123,6 +124,7 @@ TEMPLATE_LIST_TEST_CASE("timers come back whole, by due time and id, page by pag
         got.push_back({row.due, row.id});
         CHECK(row.name == "wake");
         CHECK(row.payload == binary(100, 3));
+        CHECK(row.headers == Headers{{"correlation-id", "c" + row.id}, {"empty", ""}});
         CHECK(row.key.substr(0, 3) == "key");
       }
       if (rows.empty() || got.size() > want.size()) break;

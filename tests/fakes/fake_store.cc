@@ -45,7 +45,7 @@ void FakeStore::Shard::apply_timers(const ShardCommit& commit) {
   }
   for (const auto& [key, change] : commit.timers) {
     if (const auto* set = std::get_if<TimerSet>(&change)) {
-      timers[set->id] = {set->id, set->name, key, set->due, set->payload};
+      timers[set->id] = {set->id, set->name, key, set->due, set->payload, set->headers};
       continue;
     }
     const std::string& which = std::get<TimerCancel>(change).id_or_name;

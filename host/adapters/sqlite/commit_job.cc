@@ -84,9 +84,10 @@ void write_timers(Connection& db, std::int64_t shard, const ShardCommit& c) {
   for (const auto& [key, change] : c.timers) {
     if (const auto* set = std::get_if<TimerSet>(&change)) {
       db.run(
-          "insert or replace into host_timer (shard, id, name, key, due, payload)"
-          " values (?, ?, ?, ?, ?, ?)",
-          shard, set->id, set->name, key, set->due, Blob{set->payload});
+          "insert or replace into host_timer (shard, id, name, key, due, payload, headers)"
+          " values (?, ?, ?, ?, ?, ?, ?)",
+          shard, set->id, set->name, key, set->due, Blob{set->payload},
+          Blob{encode_pairs(set->headers)});
     } else {
       const std::string& which = std::get<TimerCancel>(change).id_or_name;
       db.run("delete from host_timer where shard = ?1 and key = ?2 and (id = ?3 or name = ?3)",

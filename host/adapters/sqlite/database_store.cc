@@ -29,7 +29,7 @@ std::vector<TimerRow> read_timers(Connection& db, std::int64_t shard, Time after
                                   const std::string& after_id, std::size_t limit) {
   std::vector<TimerRow> timers;
   Statement rows = db.query(
-      "select id, name, key, due, payload from host_timer"
+      "select id, name, key, due, payload, headers from host_timer"
       " where shard = ? and (due, id) > (?, ?) order by due, id limit ?",
       shard, after, after_id, limit);
   while (rows.step()) {
@@ -37,7 +37,8 @@ std::vector<TimerRow> read_timers(Connection& db, std::int64_t shard, Time after
                       .name = rows.bytes(1),
                       .key = rows.bytes(2),
                       .due = rows.time(3),
-                      .payload = rows.bytes(4)});
+                      .payload = rows.bytes(4),
+                      .headers = headers_of(rows.view(5))});
   }
   return timers;
 }

@@ -48,7 +48,8 @@ constexpr std::array kTables{
     " time integer not null, attempt integer not null, due integer, stopped integer not null,"
     " last_error text not null, primary key (shard, id)) without rowid",
     "create table host_timer (shard integer, id text, name text not null, key text not null,"
-    " due integer not null, payload blob not null, primary key (shard, id)) without rowid",
+    " due integer not null, payload blob not null, headers blob not null,"
+    " primary key (shard, id)) without rowid",
     "create index host_timer_due on host_timer (shard, due, id)",
     "create index host_timer_key on host_timer (shard, key)",
     "create table host_mark (shard integer, topic text, partition integer, stream text,"
