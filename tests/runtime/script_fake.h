@@ -14,12 +14,14 @@ struct FakeScript {
   /// `answers` are those to the effects of this run, in order.
   using Handler = std::function<ports::Step(const ports::Call& call,
                                             const std::vector<ports::EffectAnswer>& answers)>;
-  using Inspect =
-      std::function<ports::Engine::Inspected(const std::string& topic, const std::string& payload)>;
+  using Inspect = std::function<Result<ports::Engine::Inspected>(const std::string& topic,
+                                                                 const std::string& payload)>;
 
   Manifest manifest;
   Handler handler;
   Inspect inspect;
+  std::function<bool(std::size_t running)> admits = {};  // whether another may start
+  std::function<bool()> loads = {};                      // whether an engine can be made
 };
 
 /// A revision that runs a FakeScript. Immutable.
@@ -28,5 +30,7 @@ std::shared_ptr<const ports::Revision> make_revision(FakeScript script);
 ports::Step done(UnitOfWork unit = {});
 ports::Step raised(std::string why);
 ports::Step wait_for(ports::Effect effect);
+/// The engine breaks. As the script engine does: where others run too it is nobody's fault yet.
+ports::Step out_of_memory();
 
 }  // namespace host::fakes
