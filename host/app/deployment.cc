@@ -183,10 +183,12 @@ class Reader {
     return out;
   }
 
-  // What "env:NAME" and "file:PATH" stand for is text, read by the field's schema.
+  // A text is read by the field's schema, as with --set: money, times and durations are texts in
+  // Lua. So is what "env:NAME" and "file:PATH" stand for.
   void resolve(const Path& at, const std::string& text, script::Setting& setting) {
-    std::optional<std::string> value;
+    std::optional<std::string> value = text;
     if (text.rfind("env:", 0) == 0) {
+      value.reset();
       const char* found = std::getenv(text.c_str() + 4);
       if (found != nullptr) value = found;
       if (!value)
@@ -194,6 +196,7 @@ class Reader {
     } else if (text.rfind("file:", 0) == 0) {
       const auto path = std::filesystem::path(root_) / text.substr(5);
       Result<std::string> read = files::read_file(path.string());
+      value.reset();
       if (!read) problem(at, read.error().message, read.error().hint);
       if (read) value = std::move(*read);
       while (value && !value->empty() && (value->back() == '\n' || value->back() == '\r')) {

@@ -447,6 +447,19 @@ class ProcessTest(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertRegex(text, r'counter\.lua:7: .*unti.*did you mean "unit"')
 
+    def test_texts_of_a_deployment_are_read_by_the_schema_of_their_setting(self):
+        self.write("toll.lua", """local spec = require "host.spec"
+return { api = 1, name = "toll",
+  config = { fee = spec.money, wait = spec.duration { default = "1s" }, unit = "x" },
+}""")
+        self.write("priced.lua", """return { plugins = {
+  ["toll.lua"] = { config = { fee = "3.00", wait = "5m", unit = "7" } } } }""")
+        self.assertEqual(ends(self.folder, "check", "priced.lua"), (0, "2 files, no problem\n"))
+        self.write("priced.lua", 'return { plugins = { ["toll.lua"] = { config = { fee = "much" } } } }')
+        code, text = ends(self.folder, "check", "priced.lua")
+        self.assertEqual(code, 1)
+        self.assertRegex(text, r"toll\.lua:3: .*toll\.fee is")
+
     def test_plugins_that_clash_do_not_start_and_are_named_at_once(self):
         self.write("twin.lua", COUNTER.replace('name = "counter"', 'name = "twin"'))
         code, text = ends(self.folder, "--plugin", "counter.lua", "twin.lua", "--listen",

@@ -58,7 +58,7 @@ TEST_CASE_METHOD(Fixture, "a deployment names plugins with their settings") {
   const Deployment::Plugin& plugin = deployment.plugins.front();
   CHECK(plugin.file == "plugins/quidditch.lua");
   CHECK(plugin.config.at("stay").text == "2");
-  CHECK(plugin.config.at("note").text == "\"x\"");
+  CHECK(plugin.config.at("note").text == "x");
   CHECK(plugin.config.at("list").text == "[1,2]");
   CHECK(plugin.config.at("list").is_json);
   CHECK(plugin.policies.at("next_place") == "dice");
