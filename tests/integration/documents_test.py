@@ -65,6 +65,12 @@ class DocumentsTest(unittest.TestCase):
             self.assertIsNotNone(row, option)
             self.assertIn(default, row.group(1), option)
 
+    def test_every_warning_and_error_that_the_host_logs_is_in_its_table(self):
+        lines = re.findall(r'LogLevel::(?:warn|error),\s*(?:raised \? )?"([^"]+)"',
+                           text_of("host/**/*.cc"))
+        self.assertGreaterEqual(len(lines), 15)
+        self.assertEqual([], [line for line in lines if line.strip(" :")[:25] not in self.running])
+
 
 if __name__ == "__main__":
     unittest.main()
