@@ -24,7 +24,7 @@ GAP = "  "
 NARROW, WIDE = 100, 140  # what is wider than the narrow form goes to the scenes
 COLOURED = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 COLOURS = {"greatLibrary": 33, "gryffindorTower": 31, "hagridsHut": 36, "herbologyGreenHouse": 32,
-           "muggleWorld": 37, "platform9Quarters": 34, "quidditchPitch": 35}
+           "muggleWorld": 39, "platform9Quarters": 34, "quidditchPitch": 35}
 BOLD = 1
 RETRY_SECONDS = 0.3
 QUIET_SECONDS = 30  # the host sends at least a comment this often
