@@ -62,7 +62,7 @@ constexpr Known kKnown[] = {
     {"root", "DIR", "has scripts/ (the nearest folder above the first file that has one)"},
     {"lanes", "N", "threads that run scripts (as many as the CPU quota allows)"},
     {"memory", "SIZE", "of each Lua state, one a plugin and lane (128MB)"},
-    {"turn-limit", "TIME", "CPU time of a script between two waits (250ms)"},
+    {"turn-limit", "TIME", "CPU time of a script between two waits (100ms)"},
     {"stop-timeout", "TIME", "for a stop in good order (10s)"},
     {"partitions", "N", "of every topic; stays as the first start says (16)"},
     {"prefix", "TEXT", "before the names of all topics"},

@@ -66,7 +66,7 @@ int run_command(const Options& options) {
   telemetry::PrometheusMetrics metrics;
   for (const Help& metric : kMetrics) metrics.describe(metric.name, metric.kind, metric.help);
   const script::Watchdog watchdog(
-      {.turn = options.turn_limit.value_or(std::chrono::milliseconds(250))}, *logger);
+      {.turn = options.turn_limit.value_or(std::chrono::milliseconds(100))}, *logger);
 
   const std::variant<RunSettings, Exit> made = make_run_settings(options);
   if (const Exit* exit = std::get_if<Exit>(&made)) return say(*exit);

@@ -22,7 +22,7 @@ struct RunSettings {
   PartitionNumber partitions = 16;
   int lanes = 1;
   Duration stop_timeout = std::chrono::seconds(10);
-  Duration turn_limit = std::chrono::milliseconds(250);
+  Duration turn_limit = std::chrono::milliseconds(100);
   std::size_t memory = 128u << 20;  // bytes of each Lua state
   bool skip_gaps = false;
   std::map<std::string, Retention> topics;

@@ -75,7 +75,7 @@ struct Outcome {
     done,    // it returned: `unit` is to be committed
     retry,   // it left by ctx:retry: again after `delay`, or by the retry rule's backoff
     dead,    // it left by ctx:dead, or the input does not decode: into the dead letters
-    failed,  // it raised: the retry rule decides
+    failed,  // it raised: the retry rule decides; timeout, exhausted: it is not tried again
     again,   // the host could not run it (memory, revision dropped): no attempt is counted
   };
 

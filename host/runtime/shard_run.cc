@@ -443,7 +443,10 @@ void Shard::failed(const ItemPtr& item, Outcome outcome) {
   const RetryRule rule = rule_of(item->message);
   const bool raised = outcome.kind == Outcome::Kind::failed;
   if (raised) ++counts_.raised;
-  const bool last = item->message.attempt >= rule.attempts;
+  // A repeat of what used up its turn or the memory would only hold up the lane once more.
+  const bool hopeless = raised && (outcome.error.code == Error::Code::timeout ||
+                                   outcome.error.code == Error::Code::exhausted);
+  const bool last = hopeless || item->message.attempt >= rule.attempts;
   if (last && rule.last == RetryRule::Last::dead) {
     finish_dead(item, raised ? "failed" : "dead", std::move(outcome.error));
     return;

@@ -60,10 +60,19 @@ Result<void> ScriptEngine::open_ctx(OpenCtx open) {
   });
 }
 
-bool ScriptEngine::admits() const {
+bool ScriptEngine::crowded() const {
   const auto limit = static_cast<double>(state_->memory_cap()) * kAdmissionShare;
-  return !broken_ && running_ < options_.max_running &&
-         static_cast<double>(state_->memory_bytes()) < limit;
+  return static_cast<double>(state_->memory_bytes()) >= limit;
+}
+
+bool ScriptEngine::admits() const {
+  if (broken_ || running_ >= options_.max_running) return false;
+  if (!crowded()) return true;
+  // Scripts collect while they run: where none runs nothing else would make room again. What is
+  // still there afterwards is the script's own; then one runs alone, and fails if it cannot.
+  if (running_ > 0) return false;
+  state_->collect_all();
+  return true;
 }
 
 ports::Engine::Started ScriptEngine::start(ports::Call call) {

@@ -62,6 +62,8 @@ class ScriptEngine final : public ports::Engine {
   const ScriptServices& services() const { return services_; }
   bool is_ctx(lua_State* L, int index) const { return lua_topointer(L, index) == ctx_address_; }
   std::size_t running() const { return running_; }
+  /// Whether its memory is above the share of the cap where no new coroutine begins.
+  bool crowded() const;
   /// Lua shortens long names of files to "...their/end.lua": the whole name of a known one.
   void complete_file(std::string& file) const;
   /// `text` with every secret of the configuration as ***.

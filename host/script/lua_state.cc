@@ -152,12 +152,12 @@ Result<void> LuaState::run_protected(void (*call)(void*, lua_State*), void* obje
   if (status == 0) return {};
   Error error = error_from(L_, -1, status);
   lua_settop(L_, top);
-  if (refusals_ != refusals) collect_after_failure();
+  // What failed for want of memory left garbage; without room the next call would fail too.
+  if (refusals_ != refusals) collect_all();
   return error;
 }
 
-// What failed for want of memory left garbage; without room the next call would fail too.
-void LuaState::collect_after_failure() {
+void LuaState::collect_all() {
   ProtectedCall collection{[](void*, lua_State* L) { lua_gc(L, LUA_GCCOLLECT, 0); }, nullptr};
   lua_rawgeti(L_, LUA_REGISTRYINDEX, trampoline_ref_);
   lua_pushlightuserdata(L_, &collection);

@@ -55,6 +55,9 @@ class LuaState {
     return run_protected(call, &body);
   }
 
+  /// A full collection. Outside of turns, or after one has failed.
+  void collect_all();
+
   /// Where `print` goes; empty: nowhere.
   std::function<void(lua_State* L, std::string_view line)> on_print;
   /// The owner of the state, for bindings: an Engine, or null.
@@ -68,7 +71,6 @@ class LuaState {
   static void interrupted(lua_State* L, lua_Debug* where);
   static int trampoline(lua_State* L);
   Result<void> run_protected(void (*call)(void*, lua_State*), void* object);
-  void collect_after_failure();
   void over_soft_limit(std::size_t used);
   void collect(lua_State* L, lua_Debug* where);
 

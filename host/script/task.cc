@@ -240,7 +240,10 @@ Error ScriptTask::described(Error error) const {
 
 ports::Step ScriptTask::fail(Error error) {
   error = described(std::move(error));
+  if (engine_.state().stopping()) error.code = Error::Code::timeout;
   end(false);
+  // What it left is garbage that nobody collects where no script runs; a new state is cheaper.
+  if (engine_.running_ == 0 && engine_.crowded()) engine_.broken_ = true;
   ports::Step step;
   if (ground_ == Ground::http) {
     step.http = ports::HttpOutcome{.response = problem(500, "the handler failed"),

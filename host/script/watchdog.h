@@ -25,7 +25,7 @@ struct TurnSlot;
 class Watchdog {
  public:
   struct Options {
-    Duration turn = std::chrono::milliseconds(250);  // CPU time, where a Turn names no other
+    Duration turn = std::chrono::milliseconds(100);  // CPU time, where a Turn names no other
     Duration deadline = std::chrono::seconds(10);    // CPU time
     /// Called at the second deadline; by default the process ends with status 70.
     std::function<void(const std::string& plugin, const std::string& handler)> fatal = {};

@@ -132,8 +132,8 @@ MESSAGE_CASES = [
     ("one that runs for ever and catches", """while true do
           pcall(function() while true do end end) -- here
         end""", "of CPU time in one turn"),
-    ("a handler that eats memory", """local all = {}
-        for i = 1, 1e9 do all[i] = ("x"):rep(1000) .. i end -- here""", "memory"),
+    ("a handler that eats memory", """local s = "x"
+        while true do s = s .. s end -- any""", "memory"),
     ("one that eats memory in one piece", "local s = (\"x\"):rep(1e9) -- any", "memory"),
     ("a recursion without end", """local function f() return 1 + f() end -- here
         f()""", "stack overflow"),
@@ -181,8 +181,8 @@ HTTP_CASES = [
           return a < b
         end)""", "cannot wait"),
     ("an endless loop", "while true do end -- here", "of CPU time in one turn"),
-    ("a memory bomb", """local all = {}
-        for i = 1, 1e9 do all[i] = ("x"):rep(1000) .. i end -- here""", "memory"),
+    ("a memory bomb", """local s = "x"
+        while true do s = s .. s end -- any""", "memory"),
     ("a pattern that backtracks", """local s = ("a"):rep(30000)
         s:find(".-.-.-.-b") -- here""", "pattern"),
     ("a global write", "total = 1 -- here", "total"),
@@ -240,6 +240,13 @@ return {
       retry = { attempts = 2, backoff = "1ms..2ms" },
       handle = function(ctx) ctx:retry("1ms", "not yet") end, -- later here
     },
+    ["bad.in.forever"] = { handle = function()
+      while true do end -- forever here
+    end },
+    ["bad.in.bomb"] = { handle = function()
+      local all = {}
+      for i = 1, 1e9 do all[i] = ("x"):rep(1000) .. i end -- bomb here
+    end },
     ["bad.in.seed"] = { handle = function(ctx, msg)
       ctx:exec("insert into bad_rows (n) values (1)", {})
       ctx.state.total = 1
@@ -497,6 +504,14 @@ class BadInputTest(unittest.TestCase):
                          [f"{FILE}:{line_of('twice here')}: try 1"])
         self.goes_on("twice")
 
+    def test_what_used_up_its_turn_or_the_memory_is_not_tried_again(self):
+        for topic, wants in (("forever", "of CPU time in one turn"), ("bomb", "")):
+            self.send(topic, topic, {})
+            letter = self.check_letter(f"bad.in.{topic}", topic, "failed", wants,
+                                       line_of(f"{topic} here"))
+            self.assertEqual(self.log_lines("handler raised", id=letter["id"]), [])
+            self.goes_on(topic)
+
     def test_a_message_that_asks_for_too_many_attempts_says_why(self):
         self.send("later", "later", {})
         letter = self.check_letter("bad.in.later", "later", "dead", "not yet",
@@ -535,7 +550,7 @@ class BadInputTest(unittest.TestCase):
                 self.assertEqual(len(lines), 1)
                 self.assertIn(wants, lines[0]["error"])
                 line = line_of_case(f"h{i}", body, None)
-                self.assertIn(f"{FILE}:{line}: ", lines[0]["error"])
+                self.assertIn(f"{FILE}:{line or ''}", lines[0]["error"])
                 self.assertNotIn(PASSWORD, json.dumps(lines))
                 self.goes_on("http")
 

@@ -312,6 +312,27 @@ TEST_CASE(
   CHECK_THAT(alone.error.message, Contains("memory"));
 }
 
+TEST_CASE("garbage that a script left keeps nobody out") {
+  Plugin p(handler("local t = {} for i = 1, 11 do t[i] = ('x'):rep(1e6) .. i end"),
+           {.memory_cap = 16u << 20});
+  p.done();
+  CHECK(p.engine->memory_bytes() > 11'000'000);
+  CHECK(p.engine->admits());
+  CHECK(p.engine->memory_bytes() < 11'000'000);
+}
+
+TEST_CASE("a turn that was cut is a timeout, and what it left in memory goes with its state") {
+  Plugin p(
+      handler("local t = {} for i = 1, 11 do t[i] = ('x'):rep(1e6) .. i end while true do end"),
+      {.memory_cap = 16u << 20});
+  const Outcome outcome = p.send("{}");
+  CHECK(outcome.kind == Kind::failed);
+  CHECK(outcome.error.code == Error::Code::timeout);
+  CHECK(p.engine->broken());
+  p.renew();
+  CHECK(p.engine->admits());
+}
+
 TEST_CASE("logs carry plugin, key and id, and secrets are masked") {
   Plugin p(handler("ctx.log.warn('token ' .. ctx.config.token, { token = ctx.config.token, n = 1 "
                    "}) print('raw', ctx.config.token)",
