@@ -66,21 +66,6 @@ constexpr Field kFields[] = {
      [](lua_State* L, ScriptTask& task) { push_view(L, task.call().correlation_id); }},
 };
 
-unsigned bit(ScriptTask::Ground ground) {
-  switch (ground) {
-    case ScriptTask::Ground::record:
-    case ScriptTask::Ground::timer:
-      return kMessage;
-    case ScriptTask::Ground::every:
-      return kEvery;
-    case ScriptTask::Ground::http:
-      return kHttp;
-    case ScriptTask::Ground::map:
-      return 0;
-  }
-  return 0;
-}
-
 // The last __index of ctx: (methods, name).
 int ctx_field(lua_State* L) {
   if (lua_type(L, 2) != LUA_TSTRING) script::raise(L, "ctx has fields with names only");
@@ -88,7 +73,7 @@ int ctx_field(lua_State* L) {
   for (const Field& field : kFields) {
     if (name != field.name) continue;
     ScriptTask& task = script::ScriptEngine::task_of(L);
-    if ((field.grounds & bit(task.ground())) == 0) {
+    if ((field.grounds & ground_bit(task.ground())) == 0) {
       const bool http = task.in_http();
       script::raise(L, "ctx." + std::string(name) + " is not there in " +
                            (http ? "an HTTP handler" : "an `every` handler") +

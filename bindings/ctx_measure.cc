@@ -56,18 +56,6 @@ struct Measure {
   ports::Labels labels;
 };
 
-const char* kind_name(Manifest::Metric::Kind kind) {
-  switch (kind) {
-    case Manifest::Metric::Kind::counter:
-      return "counter";
-    case Manifest::Metric::Kind::gauge:
-      return "gauge";
-    case Manifest::Metric::Kind::histogram:
-      return "histogram";
-  }
-  return "";
-}
-
 const Manifest::Metric& declared(lua_State* L, const Manifest& manifest, const std::string& name,
                                  Manifest::Metric::Kind kind, const char* function) {
   Suggestion suggestion(name);
@@ -76,7 +64,7 @@ const Manifest::Metric& declared(lua_State* L, const Manifest& manifest, const s
     if (metric.name != name) continue;
     if (metric.kind == kind) return metric;
     script::raise(L, std::string("ctx:") + function + ": '" + name + "' is declared as a " +
-                         kind_name(metric.kind));
+                         to_string(metric.kind));
   }
   script::raise(L, std::string("ctx:") + function + ": the metric '" + name +
                        "' is not declared in `metrics`" + suggestion.text());

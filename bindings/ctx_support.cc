@@ -12,21 +12,6 @@ namespace {
 
 using script::ScriptTask;
 
-unsigned ground_bit(ScriptTask::Ground ground) {
-  switch (ground) {
-    case ScriptTask::Ground::record:
-    case ScriptTask::Ground::timer:
-      return kMessage;
-    case ScriptTask::Ground::every:
-      return kEvery;
-    case ScriptTask::Ground::http:
-      return kHttp;
-    case ScriptTask::Ground::map:
-      return 0;
-  }
-  return 0;
-}
-
 const char* ground_name(ScriptTask::Ground ground) {
   switch (ground) {
     case ScriptTask::Ground::record:
@@ -60,6 +45,21 @@ std::size_t distance(std::string_view a, std::string_view b) {
 }
 
 }  // namespace
+
+unsigned ground_bit(ScriptTask::Ground ground) {
+  switch (ground) {
+    case ScriptTask::Ground::record:
+    case ScriptTask::Ground::timer:
+      return kMessage;
+    case ScriptTask::Ground::every:
+      return kEvery;
+    case ScriptTask::Ground::http:
+      return kHttp;
+    case ScriptTask::Ground::map:
+      return 0;
+  }
+  return 0;
+}
 
 ScriptTask& need_task(lua_State* L, const char* name, unsigned grounds, bool breaks_rebuild) {
   ScriptTask& task = script::ScriptEngine::task_of(L);

@@ -23,6 +23,9 @@ enum Grounds : unsigned {
   kAnywhere = kMessage | kEvery | kHttp,
 };
 
+/// The ground that a task is on; 0: a stream's map, which has nothing but its message.
+unsigned ground_bit(script::ScriptTask::Ground ground);
+
 /// The task whose turn it is, when `name` is called with a colon on ctx where it is allowed;
 /// raises otherwise. In a rebuild's handlers effects, chance and emits are refused too.
 script::ScriptTask& need_task(lua_State* L, const char* name, unsigned grounds,

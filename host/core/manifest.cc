@@ -27,4 +27,16 @@ const Manifest::Subscription* Manifest::find_subscription(std::string_view topic
   return found == on.end() ? nullptr : &*found;
 }
 
+const char* to_string(Manifest::Metric::Kind kind) {
+  switch (kind) {
+    case Manifest::Metric::Kind::counter:
+      return "counter";
+    case Manifest::Metric::Kind::gauge:
+      return "gauge";
+    case Manifest::Metric::Kind::histogram:
+      return "histogram";
+  }
+  return "";
+}
+
 }  // namespace host

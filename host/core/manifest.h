@@ -109,4 +109,7 @@ struct Manifest {
   const Subscription* find_subscription(std::string_view topic) const;
 };
 
+/// "counter", "gauge", "histogram".
+const char* to_string(Manifest::Metric::Kind kind);
+
 }  // namespace host

@@ -2,6 +2,7 @@
 
 #include "host/runtime/event_stream.h"
 #include "host/runtime/http_call.h"
+#include "host/runtime/random_id.h"
 #include "host/runtime/records.h"
 #include "host/runtime/sabotage.h"
 
@@ -10,16 +11,6 @@ namespace {
 
 constexpr std::size_t kDefaultBody = 1'000'000;
 constexpr std::size_t kHostRouteBody = 0;
-
-std::string random_id(ports::Chance& chance) {
-  std::string id;
-  for (const char c : chance.bytes(16)) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    id += kDigits[static_cast<unsigned char>(c) >> 4];
-    id += kDigits[static_cast<unsigned char>(c) & 15];
-  }
-  return id;
-}
 
 /// What a client gave as correlation id, where it is one: printable, of bounded length.
 std::string correlation_of(const HttpRequest& request, ports::Chance& chance) {

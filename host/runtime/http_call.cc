@@ -2,21 +2,11 @@
 
 #include "host/runtime/asks.h"
 #include "host/runtime/effects.h"
+#include "host/runtime/random_id.h"
 #include "host/runtime/records.h"
 
 namespace host::runtime {
 namespace {
-
-std::string hex(const std::string& bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += kDigits[byte >> 4];
-    out += kDigits[byte & 15];
-  }
-  return out;
-}
 
 ports::HttpOutcome failure(int status, const Error& error, Headers headers = {}) {
   ports::HttpOutcome outcome;
@@ -105,7 +95,7 @@ void HttpCall::begin_effect(ports::Effect effect) {
 
 void HttpCall::ask(ports::AskEffect question, UniqueFunction<void(ports::EffectAnswer)> resume) {
   // Sent at once as a unit of its own; a timeout does not take it back.
-  const std::string id = hex(env_.chance.bytes(16));
+  const std::string id = random_id(env_.chance);
   asks_.insert(id);
   env_.asks.wait(id, question.timeout, lane_,
                  [self = shared_from_this(), id,

@@ -14,18 +14,6 @@ constexpr double kAdmissionShare = 0.6;
 // Idle coroutines kept for the next messages.
 constexpr std::size_t kPooled = 256;
 
-const char* exported_kind(Manifest::Metric::Kind kind) {
-  switch (kind) {
-    case Manifest::Metric::Kind::counter:
-      return "counter";
-    case Manifest::Metric::Kind::gauge:
-      return "gauge";
-    case Manifest::Metric::Kind::histogram:
-      return "histogram";
-  }
-  return "";
-}
-
 }  // namespace
 
 ScriptEngine::ScriptEngine(std::unique_ptr<LuaState> state, PluginTable table,
@@ -39,7 +27,7 @@ ScriptEngine::ScriptEngine(std::unique_ptr<LuaState> state, PluginTable table,
   for (const Manifest::Metric& metric : manifest().metrics) {
     const bool counter = metric.kind == Manifest::Metric::Kind::counter;
     services_.metrics.describe(manifest().name + "_" + metric.name + (counter ? "_total" : ""),
-                               exported_kind(metric.kind), metric.help);
+                               to_string(metric.kind), metric.help);
   }
 }
 

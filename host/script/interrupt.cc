@@ -129,10 +129,14 @@ struct Found {
   std::string reason;
 };
 
-Found find() {
 #ifdef __SANITIZE_THREAD__
-  return {Method::count_hook, "the thread sanitizer delays signals"};
+constexpr bool kSignalsAreLate = true;  // the thread sanitizer delays them
 #else
+constexpr bool kSignalsAreLate = false;
+#endif
+
+Found find() {
+  if (kSignalsAreLate) return {Method::count_hook, "the thread sanitizer delays signals"};
   lua_State* L = luaL_newstate();
   if (L == nullptr) return {Method::count_hook, "no memory for the self-test"};
   g_mask_offset = find_mask(L);
@@ -141,7 +145,6 @@ Found find() {
   take_profiler();
   if (!self_test(SIGRTMIN + 4)) return {Method::count_hook, "the self-test loop was not cut"};
   return {Method::profile_bit, ""};
-#endif
 }
 
 const Found& found() {

@@ -16,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "host/adapters/files/descriptor.h"
 #include "host/adapters/files/read_file.h"
 
 namespace host::files {
@@ -36,21 +37,6 @@ std::pair<std::string, std::string> split(const std::string& path) {
   if (slash == std::string::npos) return {".", path};
   return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
 }
-
-/// A file descriptor, or none.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 /// inotify on the folders of the files. Only on the watcher's thread.
 class Folders {

@@ -7,22 +7,10 @@
 #include <cerrno>
 #include <cstring>
 
+#include "host/adapters/files/descriptor.h"
+
 namespace host::files {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 Error cannot_read(const std::string& path, int code) {
   const Error::Code kind = code == ENOENT || code == ENOTDIR ? Error::Code::not_found
