@@ -62,9 +62,10 @@ class Sandbox {
     state_->on_print = [this](lua_State*, std::string_view line) { printed_.emplace_back(line); };
   }
 
-  Result<std::string> run(const std::string& text, const std::string& file = "test.lua") {
+  Result<std::string> run(const std::string& text, const std::string& file = "test.lua",
+                          Duration budget = kTestBudget) {
     std::string answer;
-    const script::Turn turn(*state_, "test", "test");
+    const script::Turn turn(*state_, "test", "test", budget);
     auto ran = state_->protect([&](lua_State* L) {
       const std::string chunk = "@" + file;
       if (luaL_loadbuffer(L, text.data(), text.size(), chunk.c_str()) != 0) lua_error(L);
@@ -75,9 +76,9 @@ class Sandbox {
     if (!ran) return ran.error();
     return answer;
   }
-  /// The result; the test fails when the text raises.
+  /// The result; the test fails when the text raises. It may take its time: sanitizers are slow.
   std::string result(const std::string& text) {
-    auto answer = run(text);
+    auto answer = run(text, "test.lua", std::chrono::seconds(30));
     INFO(text);
     if (!answer) FAIL(answer.error().to_string());
     return *answer;
