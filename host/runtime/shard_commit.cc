@@ -249,9 +249,11 @@ void Shard::add_emits(Batch& batch, const ItemPtr& item) {
     if (sabotage::kOutputsApart) {
       // Wide enough that a kill falls between the commit and what it should have sent.
       lane_.post_after(std::chrono::milliseconds(20),
-                       [this, record = record_of(emit, *item, seq_)]() mutable {
-                         env_.log.append({std::move(record)}, lane_, [](auto) {});
-                       });
+                       guarded([this, record = record_of(emit, *item, seq_)]() mutable {
+                         std::vector<ports::Append> records;
+                         records.push_back(std::move(record));
+                         env_.log.append(std::move(records), lane_, [](auto) {});
+                       }));
       continue;
     }
     batch.commit->outgoing.push_back({epoch_, seq_, record_of(emit, *item, seq_)});
