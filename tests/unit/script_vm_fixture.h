@@ -39,6 +39,8 @@ class LogKeeper : public ports::Logger {
 
 /// The watchdog of the tests, with a short budget: a process has one at a time.
 inline constexpr Duration kTestBudget = std::chrono::milliseconds(60);
+/// The budget of a text that ends by itself: it may take its time, sanitizers are slow.
+inline constexpr Duration kTextThatEnds = std::chrono::seconds(30);
 inline LogKeeper& log_of_tests() {
   static LogKeeper log;
   return log;
@@ -76,16 +78,16 @@ class Sandbox {
     if (!ran) return ran.error();
     return answer;
   }
-  /// The result; the test fails when the text raises. It may take its time: sanitizers are slow.
+  /// The result; the test fails when the text raises.
   std::string result(const std::string& text) {
-    auto answer = run(text, "test.lua", std::chrono::seconds(30));
+    auto answer = run(text, "test.lua", kTextThatEnds);
     INFO(text);
     if (!answer) FAIL(answer.error().to_string());
     return *answer;
   }
   /// What the text raises, with place; the test fails when it does not.
   std::string error(const std::string& text) {
-    auto answer = run(text);
+    auto answer = run(text, "test.lua", kTextThatEnds);
     INFO(text);
     if (answer) FAIL("no error, but " + *answer);
     return answer.error().to_string();
