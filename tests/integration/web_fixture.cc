@@ -1,7 +1,6 @@
 #include "tests/integration/web_fixture.h"
 
 #include <arpa/inet.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -59,7 +58,7 @@ void Client::send(std::string_view bytes) {
 void Client::delivered() {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kDeadlineMs);
   for (int left = 1; left > 0; std::this_thread::yield()) {
-    if (::ioctl(fd_, SIOCOUTQ, &left) != 0) throw std::runtime_error("the connection is gone");
+    if (::ioctl(fd_, TIOCOUTQ, &left) != 0) throw std::runtime_error("the connection is gone");
     if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("not within 10 s");
   }
 }
