@@ -1,37 +1,27 @@
 // The contract suites of log, store and plugin SQL on the embedded adapter: with threads and
 // without.
 
-#include <unistd.h>
-
-#include <filesystem>
+#include <sqlite3.h>
 
 #include "host/adapters/sqlite/database.h"
 #include "tests/contract/contract_support.h"
+#include "tests/integration/sqlite_support.h"
 
 namespace host::contract {
 namespace {
 
-/// A folder under the system's temporary one that goes with the fixture.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "host-sqlite-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using sqlite_tests::TemporaryFolder;
 
 struct SqliteFixture {
-  explicit SqliteFixture(bool with_threads) : threads(with_threads), lane(scheduler) { open(); }
+  explicit SqliteFixture(bool with_threads, journal::Bounds with_bounds = {})
+      : threads(with_threads), bounds(with_bounds), lane(scheduler) {
+    open();
+  }
 
   void open() {
     sqlite::Options options{.dir = folder.path(), .clock = scheduler.clock(), .threads = threads};
     options.retain_every = kForever;
+    options.bounds = bounds;
     database = must(sqlite::Database::open(options));
   }
 
@@ -46,8 +36,25 @@ struct SqliteFixture {
   }
   void stop() { database->stop(); }
   bool shares_store() { return database->shares_store(); }
+  std::optional<std::string> reply(const std::string& ask_id) const {
+    sqlite3* db = nullptr;
+    sqlite3_stmt* row = nullptr;
+    REQUIRE(sqlite3_open(folder.file().c_str(), &db) == SQLITE_OK);
+    REQUIRE(sqlite3_prepare_v2(db, "select payload from host_reply where ask_id = ?", -1, &row,
+                               nullptr) == SQLITE_OK);
+    sqlite3_bind_text(row, 1, ask_id.c_str(), -1, SQLITE_STATIC);
+    std::optional<std::string> payload;
+    if (sqlite3_step(row) == SQLITE_ROW) {
+      payload.emplace(static_cast<const char*>(sqlite3_column_blob(row, 0)),
+                      static_cast<std::size_t>(sqlite3_column_bytes(row, 0)));
+    }
+    sqlite3_finalize(row);
+    sqlite3_close(db);
+    return payload;
+  }
 
   const bool threads;
+  const journal::Bounds bounds;
   TemporaryFolder folder;
   fakes::Scheduler scheduler;
   fakes::ManualExecutor lane;
@@ -61,9 +68,14 @@ struct Inline : SqliteFixture {
   Inline() : SqliteFixture(false) {}
 };
 
+/// Each commit carries over to the tables what those before it left in the journal.
+struct Checkpointed : SqliteFixture {
+  Checkpointed() : SqliteFixture(false, {.tail_bytes = 0}) {}
+};
+
 }  // namespace
 using LogFixtures = std::tuple<Threaded, Inline>;
-using StoreFixtures = std::tuple<Threaded, Inline>;
+using StoreFixtures = std::tuple<Threaded, Inline, Checkpointed>;
 using SqlFixtures = std::tuple<Threaded, Inline>;
 }  // namespace host::contract
 

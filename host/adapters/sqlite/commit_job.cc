@@ -107,6 +107,7 @@ class CommitJob final : public WriteJob {
       return make_error(Error::Code::fenced,
                         "shard " + commit_.shard.to_string() + " has another owner");
     }
+    if (overran_) return first_failure();
     Result<Image> image = overlays_.find(commit_.shard);
     if (!image) return image.error();
     overlay_ = std::move(image->overlay);
@@ -116,6 +117,7 @@ class CommitJob final : public WriteJob {
     write_outgoing(round, commit_);
     for (std::size_t i = 0; i < commit_.units.size(); ++i) {
       if (!run_unit(round.db, i)) return first_failure();  // the transaction is gone
+      if (overran_) break;
     }
     if (!failed_.empty()) return first_failure();
     return {};
@@ -162,6 +164,7 @@ class CommitJob final : public WriteJob {
       Error error = done.error();
       error.file = statement.file;
       error.line = statement.line;
+      overran_ = overran_ || error.code == Error::Code::exhausted;
       failed_.emplace(i, std::move(error));
       if (!db.in_transaction()) return false;
       db.run("rollback to unit");
@@ -201,6 +204,9 @@ class CommitJob final : public WriteJob {
   Time at_{};
   journal::Slice slice_;
   bool fenced_ = false;
+  // A unit used up its time. The units after it are not tried: hundreds such would hold up the
+  // commits of all plugins for as many times 50 ms. They are tried with the next commit.
+  bool overran_ = false;
   std::map<std::size_t, Error> failed_;  // by unit; kept when the round is repeated
 };
 
