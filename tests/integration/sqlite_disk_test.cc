@@ -57,6 +57,30 @@ TEST_CASE("a full disk writes nothing, says so, and heals when there is room") {
   CHECK(!d.logger().find(ports::LogLevel::error, "full").empty());
 }
 
+TEST_CASE("a full disk stays known while nobody writes") {
+  FaultyDisk disk;
+  TemporaryFolder folder;
+  Deployment d(folder.path());
+  make_topic(d);
+  must(d.append({record("owls", 1, "before")}));
+  disk.fill();
+  CHECK_FALSE(d.append({record("owls", 1, "x")}).ok());
+  must(d.log().retain_once());  // finds nothing to drop
+  CHECK_THAT(d.store().health(), Catch::Contains("full"));
+  CHECK(d.logger().find(ports::LogLevel::info, "can be written again").empty());
+}
+
+TEST_CASE("a file system without a write-ahead log is refused") {
+  FaultyDisk disk;
+  FaultyDisk::no_shared_memory = true;
+  TemporaryFolder folder;
+  fakes::ManualClock clock;
+  const auto opened = sqlite::Database::open({.dir = folder.path(), .clock = clock});
+  REQUIRE_FALSE(opened.ok());
+  CHECK(opened.error().code == Error::Code::unavailable);
+  CHECK_THAT(opened.error().message, Catch::Contains("write-ahead log"));
+}
+
 TEST_CASE("a full disk is found well again without anybody writing") {
   FaultyDisk disk;
   TemporaryFolder folder;

@@ -61,6 +61,13 @@ const sqlite3_io_methods kMethods{
     nullptr,
     nullptr};
 
+/// The methods of version 1 have none for shared memory.
+const sqlite3_io_methods kMethodsWithoutShm = [] {
+  sqlite3_io_methods methods = kMethods;
+  methods.iVersion = 1;
+  return methods;
+}();
+
 sqlite3_vfs* g_real = nullptr;
 sqlite3_vfs g_faulty;
 
@@ -69,7 +76,9 @@ int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out
   mine->base.pMethods = nullptr;
   mine->flags = flags;
   const int code = g_real->xOpen(g_real, name, mine->real(), flags, out);
-  if (code == SQLITE_OK) mine->base.pMethods = &kMethods;
+  if (code == SQLITE_OK) {
+    mine->base.pMethods = FaultyDisk::no_shared_memory ? &kMethodsWithoutShm : &kMethods;
+  }
   return code;
 }
 
@@ -77,6 +86,7 @@ int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out
 
 FaultyDisk::FaultyDisk() {
   full = false;
+  no_shared_memory = false;
   failing_syncs = 0;
   g_real = sqlite3_vfs_find(nullptr);
   g_faulty = *g_real;

@@ -16,8 +16,9 @@ class FaultyDisk {
   void fill() { full = true; }
   void make_room() { full = false; }
 
-  static inline std::atomic<bool> full = false;      // writes say that there is no room
-  static inline std::atomic<int> failing_syncs = 0;  // so many syncs of a log fail
+  static inline std::atomic<bool> full = false;              // writes say that there is no room
+  static inline std::atomic<bool> no_shared_memory = false;  // of files that are opened from now on
+  static inline std::atomic<int> failing_syncs = 0;          // so many syncs of a log fail
 };
 
 }  // namespace host::sqlite_tests

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,12 +25,19 @@ std::string lower(std::string text) {
 
 }  // namespace
 
-Client::Client(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-  sockaddr_in to = {};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(port);
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
+Client::Client(std::uint16_t port, bool v6)
+    : fd_(::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_in v4_to = {};
+  v4_to.sin_family = AF_INET;
+  v4_to.sin_port = htons(port);
+  v4_to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  sockaddr_in6 v6_to = {};
+  v6_to.sin6_family = AF_INET6;
+  v6_to.sin6_port = htons(port);
+  v6_to.sin6_addr = in6addr_loopback;
+  const auto* to =
+      v6 ? reinterpret_cast<const sockaddr*>(&v6_to) : reinterpret_cast<const sockaddr*>(&v4_to);
+  if (::connect(fd_, to, v6 ? sizeof v6_to : sizeof v4_to) != 0) {
     ::close(fd_);
     throw std::runtime_error("connection refused");
   }
@@ -44,6 +52,14 @@ void Client::send(std::string_view bytes) {
     const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n < 0) return;  // the server has closed; its answer says why
     bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+void Client::delivered() {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kDeadlineMs);
+  for (int left = 1; left > 0; std::this_thread::yield()) {
+    if (::ioctl(fd_, TIOCOUTQ, &left) != 0) throw std::runtime_error("the connection is gone");
+    if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("not within 10 s");
   }
 }
 

@@ -20,13 +20,15 @@ namespace host::webtest {
 /// after which the test fails.
 class Client {
  public:
-  explicit Client(std::uint16_t port);
+  explicit Client(std::uint16_t port, bool v6 = false);
   ~Client();
   Client(Client&& other) noexcept;
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
   void send(std::string_view bytes);
+  /// Waits until the server's kernel has all that was sent, whether the server has read it or not.
+  void delivered();
   /// Sends until the server takes no more (or the connection is gone); how much it took.
   std::size_t send_all_it_takes(std::string_view bytes);
   /// One answer, head and body (of its Content-Length, or its chunks, decoded).

@@ -141,7 +141,7 @@ TEST_CASE("the same comes byte by byte") {
 
 TEST_CASE("a client that only sends half gets the rest of the deadline and no more") {
   web::ServerSettings settings = Lane::quick();
-  settings.header_timeout = settings.body_timeout = std::chrono::milliseconds(100);
+  settings.header_timeout = settings.body_timeout = std::chrono::milliseconds(500);
   Lane lane(settings);
   const auto half = [&](const std::string& bytes) {
     Client client(lane.port());
@@ -194,7 +194,7 @@ TEST_CASE("a client that drips a body is cut off at the deadline of the body") {
 
 TEST_CASE("a client that says nothing is closed without a word") {
   web::ServerSettings settings = Lane::quick();
-  settings.header_timeout = std::chrono::milliseconds(50);
+  settings.header_timeout = std::chrono::milliseconds(500);
   settings.idle_timeout = std::chrono::milliseconds(50);
   Lane lane(settings);
   Client silent(lane.port());

@@ -1,4 +1,3 @@
-
 #include <catch2/catch.hpp>
 
 #include "tests/integration/web_fixture.h"
@@ -333,6 +332,32 @@ TEST_CASE("draining answers what is under way, closes what is idle and refuses t
   CHECK(drained.wait_for(std::chrono::seconds(10)) == std::future_status::ready);
 }
 
+TEST_CASE(
+    "a request that has arrived when draining begins is answered, though nobody has read it") {
+  Lane lane;
+  Client idle(lane.port());
+  idle.send(get("/echo"));
+  idle.answer();
+  std::unique_ptr<Client> queued;
+  auto drained = std::make_shared<std::promise<void>>();
+  lane.run([&] {  // the loop sees nothing of what happens here
+    idle.send(get("/echo"));
+    idle.delivered();
+    queued = std::make_unique<Client>(lane.port());
+    queued->send(get("/echo"));
+    queued->delivered();
+    lane.server->drain([drained] { drained->set_value(); });
+  });
+  for (Client* client : {&idle, queued.get()}) {
+    const Client::Answer answer = client->answer();
+    CHECK(answer.body == "GET /echo ");
+    CHECK(answer.header("connection") == "close");
+    CHECK(client->ended());
+    client->close();
+  }
+  CHECK(drained->get_future().wait_for(std::chrono::seconds(10)) == std::future_status::ready);
+}
+
 TEST_CASE("draining twice, and when nothing is open, calls back each time") {
   Lane lane;
   for (int i = 0; i < 2; ++i) {
@@ -418,4 +443,7 @@ TEST_CASE("IPv6 is served too") {
   if (!address) return;  // a machine without IPv6
   Lane lane(Lane::quick(), "[::1]:0");
   CHECK(lane.address->to_string().starts_with("[::1]:"));
+  Client client(lane.port(), true);
+  client.send(get("/echo"));
+  CHECK(client.answer().body == "GET /echo ");
 }

@@ -64,6 +64,17 @@ TEST_CASE("a readable line quotes what needs it and escapes what commands a term
         "one\n    two\\x1b[2J a=\"\\x1b[2J\\n\"");
 }
 
+TEST_CASE("no character commands a terminal, with an escape character or without one") {
+  const std::string text =
+      "\xC2\x9B"
+      "2J \x7F \x9B"
+      "2J \xC3\xA9 \xC2\xA0";
+  CHECK(readable_text(text, {{"a", "\xC2\x9B"}, {"b", "\xC3\xA9"}}) ==
+        "\\xc2\\x9b2J \\x7f \\x9b2J \xC3\xA9 \xC2\xA0 a=\"\\xc2\\x9b\" b=\xC3\xA9");
+  CHECK(json_line(from_micros(0), LogLevel::info, text, {})
+            .find("\\u009b2J \\u007f \\ufffd2J \xC3\xA9 \xC2\xA0") != std::string::npos);
+}
+
 TEST_CASE("what is no terminal gets JSON lines") {
   Paper paper;
   make_logger(to(paper))->log(LogLevel::info, "started", {{"port", "8080"}});

@@ -8,7 +8,10 @@ class AppendJob final : public WriteJob {
   AppendJob(std::vector<ports::Append> records, Executor& executor,
             ports::Log::AppendCallback callback)
       : records_(std::move(records)), executor_(executor), callback_(std::move(callback)) {
-    for (const ports::Append& record : records_) bytes_ += record.payload.size() + 100;
+    for (const ports::Append& record : records_) {
+      bytes_ += record.payload.size() + (record.key ? record.key->size() : 0) + 100;
+      for (const auto& [name, value] : record.headers) bytes_ += name.size() + value.size();
+    }
   }
 
   std::size_t bytes() const override { return bytes_; }

@@ -109,6 +109,7 @@ void Database::Parts::start(std::unique_ptr<Connection> db, const std::string& p
 }
 
 void Database::Parts::stop() {
+  const std::lock_guard one_at_a_time(stopping);
   if (housekeeper) housekeeper->stop();
   if (writer) writer->stop();
   if (reader) reader->stop();

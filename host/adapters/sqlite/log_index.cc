@@ -20,6 +20,7 @@ ports::Fetched cut(const std::deque<SharedBatch>& batches, Offset from, std::siz
   ports::Fetched out{.records = {}, .next = from};
   std::size_t bytes = 0;
   for (const SharedBatch& batch : batches) {
+    if (batch->back().offset < from) continue;
     for (const Record& record : *batch) {
       if (record.offset < from) continue;
       bytes += size_of(record);

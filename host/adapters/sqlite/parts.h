@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "host/adapters/sqlite/database.h"
@@ -26,6 +27,7 @@ struct Database::Parts {
   PluginSql& reading_sql() { return query_sql ? *query_sql : *writer_sql; }
 
   const Options options;
+  std::mutex stopping;  // stop() joins threads, one caller at a time
   LockFile lock;
   std::shared_ptr<LogIndex> index = std::make_shared<LogIndex>();  // fetch handles may outlive us
   PluginTables tables;

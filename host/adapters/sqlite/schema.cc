@@ -175,7 +175,11 @@ Result<void> open_schema(Connection& db, const std::filesystem::path& file) {
 
 void configure_writer(Connection& db, const Durability& durability) {
   Session& sql = db.session();
-  sql.run("pragma journal_mode = wal");
+  const std::string mode = sql.text("pragma journal_mode = wal");
+  if (mode != "wal" && mode != "memory") {
+    throw SqlFailure(SQLITE_IOERR_SHMMAP,
+                     "its file system cannot hold a write-ahead log, which needs shared memory");
+  }
   sql.run(durability.full ? "pragma synchronous = full" : "pragma synchronous = off");
   sql.run("pragma cache_size = -65536");
   sql.run("pragma temp_store = memory");

@@ -37,8 +37,6 @@ Session::Session(const std::string& path) {
 }
 
 Session::~Session() = default;
-Session::Session(Session&&) noexcept = default;
-Session& Session::operator=(Session&&) noexcept = default;
 
 void Session::run(const std::string& sql) {
   try {

@@ -18,10 +18,9 @@ class Session {
   /// `path` may be ":memory:". Throws SqlFailure.
   explicit Session(const std::string& path);
   ~Session();
-  Session(Session&&) noexcept;
-  Session& operator=(Session&&) noexcept;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
 
-  soci::session& soci() { return *soci_; }
   sqlite3* native() const { return native_; }
 
   /// Throw SqlFailure.

@@ -23,6 +23,7 @@ Writer::Writer(std::unique_ptr<Connection> db, LogIndex& index, Settings setting
         auto* writer = static_cast<Writer*>(self);
         const std::lock_guard lock(writer->mutex_);
         writer->wal_pages_ = pages;
+        ++writer->written_;
         return SQLITE_OK;
       },
       this);
@@ -76,6 +77,11 @@ int Writer::wal_pages() const {
   return wal_pages_;
 }
 
+std::uint64_t Writer::written() const {
+  const std::lock_guard lock(mutex_);
+  return written_;
+}
+
 void Writer::loop() {
   for (Jobs jobs; take(jobs); jobs = Jobs()) {
     if (jobs.empty()) {
@@ -114,9 +120,11 @@ void Writer::run(Jobs jobs) {
     const Time now = settings_.clock->now();
     RoundLog log(index_, now);
     bool committing = false;
+    const std::uint64_t written_before = written();
     try {
       endings = transaction(jobs, log, now, committing);
-      set_health({});
+      // A round that changed nothing says nothing about the disk.
+      if (!settings_.threaded || written() != written_before) set_health({});
       log.publish();  // before another round asks where partitions end
     } catch (const SqlFailure& failure) {
       db_->rollback();

@@ -51,7 +51,7 @@ class WriteJob {
 /// into one transaction; answers after its COMMIT. One writer, because two on one file starve each
 /// other, and one COMMIT for all, because syncing is what costs.
 /// With a thread of its own, or without: then submit() does the round before it returns.
-/// submit(), health(), stop() are thread-safe.
+/// submit(), health() and wal_pages() are thread-safe; stop() is called by one thread at a time.
 class Writer {
  public:
   struct Settings {
@@ -86,6 +86,7 @@ class Writer {
   std::vector<Ending> transaction(Jobs& jobs, RoundLog& log, Time now, bool& committing);
   /// False: the transaction is gone, through no fault of the disk; the round must be repeated.
   bool apply(WriteJob& job, Round& round, Ending& ending);
+  std::uint64_t written() const;
   void set_health(std::string problem);
   void note_damage(const Error& error);
   void probe();
@@ -104,6 +105,7 @@ class Writer {
   std::string problem_;
   std::string damage_;  // does not heal
   int wal_pages_ = 0;
+  std::uint64_t written_ = 0;  // transactions that put something into the write-ahead log
   bool stopped_ = false;
 
   std::thread thread_;  // last: it uses everything above

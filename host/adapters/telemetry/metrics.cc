@@ -100,7 +100,8 @@ prometheus::Histogram::BucketBoundaries buckets_for(std::string_view name) {
 class PrometheusMetrics::Impl {
  public:
   explicit Impl(std::size_t cap) : cap_(cap), owner_(next_owner.fetch_add(1)) {
-    describe(kDropped, Kind::counter, "Series that were dropped: their plugin has too many.");
+    describe(kDropped, Kind::counter,
+             "Values that were dropped: their plugin has too many series.");
     describe(kMisuse, Kind::counter, "Values that were dropped: they do not fit their metric.");
   }
 

@@ -4,8 +4,9 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
-#include <cstring>
 #include <exception>
+
+#include "host/adapters/web/responder.h"
 
 namespace host::web {
 namespace asio = boost::asio;
@@ -15,98 +16,7 @@ namespace {
 
 constexpr SteadyTime kNever = SteadyTime::max();
 
-/// Of one request; dropping it unanswered answers 500.
-class Responder final : public ports::HttpResponder {
- public:
-  Responder(std::shared_ptr<ServerCore> core, std::weak_ptr<Connection> connection,
-            Connection::SlotId id)
-      : core_(std::move(core)), connection_(std::move(connection)), id_(id) {}
-  ~Responder() override {
-    if (!answered_) Responder::respond(problem(500, "the request was dropped without an answer"));
-  }
-  void respond(HttpResponse response) override {
-    answered_ = true;
-    if (const auto connection = connection_.lock()) connection->respond(id_, std::move(response));
-  }
-  std::shared_ptr<ports::HttpStream> stream(HttpResponse head) override;
-  bool alive() const override {
-    const auto connection = connection_.lock();
-    return connection && connection->client_alive();
-  }
-
- private:
-  std::shared_ptr<ServerCore> core_;
-  std::weak_ptr<Connection> connection_;
-  Connection::SlotId id_;
-  bool answered_ = false;
-};
-
-class Stream final : public ports::HttpStream {
- public:
-  Stream(std::shared_ptr<ServerCore> core, std::weak_ptr<Connection> connection,
-         Connection::SlotId id)
-      : core_(std::move(core)), connection_(std::move(connection)), id_(id) {}
-  ~Stream() override {
-    if (const auto connection = connection_.lock()) connection->stream_dropped(id_);
-  }
-  void write(std::string bytes, UniqueFunction<void(bool)> done) override {
-    if (const auto connection = connection_.lock()) {
-      connection->stream_write(id_, std::move(bytes), std::move(done));
-    } else {
-      asio::post(core_->io, [call = std::move(done)]() mutable { call(false); });
-    }
-  }
-  void on_close(UniqueFunction<void()> callback) override {
-    if (const auto connection = connection_.lock()) {
-      connection->stream_on_close(id_, std::move(callback));
-    } else {
-      asio::post(core_->io, std::move(callback));
-    }
-  }
-  void finish() override {
-    if (const auto connection = connection_.lock()) connection->stream_finish(id_);
-  }
-
- private:
-  std::shared_ptr<ServerCore> core_;
-  std::weak_ptr<Connection> connection_;
-  Connection::SlotId id_;
-};
-
-std::shared_ptr<ports::HttpStream> Responder::stream(HttpResponse head) {
-  answered_ = true;
-  if (const auto connection = connection_.lock()) connection->begin_stream(id_, std::move(head));
-  return std::make_shared<Stream>(core_, connection_, id_);
-}
-
 }  // namespace
-
-char* ReadBuffer::prepare(std::size_t wanted) {
-  if (size() == 0) clear();
-  if (capacity_ > kSmall && size() == 0 && wanted <= kSmall) {  // a large body has passed
-    bytes_.reset();
-    capacity_ = 0;
-  }
-  if (room() < wanted && begin_ > 0) {
-    std::memmove(bytes_.get(), data(), size());
-    end_ -= begin_;
-    begin_ = 0;
-  }
-  if (room() < wanted) {
-    const std::size_t capacity = std::max(end_ + wanted, kSmall);
-    // Not make_unique: it would write zeros that recv() writes over.
-    std::unique_ptr<char[]> larger(new char[capacity]);
-    if (size() > 0) std::memcpy(larger.get(), data(), size());
-    bytes_ = std::move(larger);
-    capacity_ = capacity;
-  }
-  return bytes_.get() + end_;
-}
-
-void ReadBuffer::consume(std::size_t n) {
-  begin_ += n;
-  if (begin_ == end_) clear();
-}
 
 Connection::Connection(std::shared_ptr<ServerCore> core, TcpSocket socket, std::string address)
     : core_(std::move(core)),
@@ -146,6 +56,7 @@ void Connection::on_read(const error_code& ec, std::size_t n) {
   reading_ = false;
   if (closed_) return;
   if (ec == asio::error::eof) return on_eof();
+  if (ec == asio::error::operation_aborted) return resting() && core_->draining ? leave() : read();
   if (ec) return abort();
   if (lingering_ || input_closed_) {
     in_.clear();
@@ -214,8 +125,7 @@ void Connection::on_request() {
   if (request.path == "*")
     return respond(id, HttpResponse{.status = 204, .headers = {}, .body = {}});
   try {
-    core_->handler.handle(std::move(request),
-                          std::make_unique<Responder>(core_, weak_from_this(), id));
+    core_->handler.handle(std::move(request), make_responder(core_, weak_from_this(), id));
   } catch (const std::exception& e) {  // the responder went with it, and answered 500
     if (core_->settings.logger != nullptr) {
       core_->settings.logger->log(ports::LogLevel::error, "an HTTP handler raised",
@@ -287,13 +197,10 @@ void Connection::respond(SlotId id, HttpResponse response) {
   ready();
 }
 
-bool Connection::begin_stream(SlotId id, HttpResponse head) {
+void Connection::begin_stream(SlotId id, HttpResponse head) {
   Slot* slot = find(id);
-  if (slot == nullptr || slot->taken) return false;
-  if (refuse_response(head) != nullptr) {
-    respond(id, std::move(head));
-    return false;
-  }
+  if (slot == nullptr || slot->taken) return;
+  if (refuse_response(head) != nullptr) return respond(id, std::move(head));
   slot->taken = slot->streaming = true;
   slot->framing.chunked = true;
   if (slot->framing.http10) slot->keep_alive = false;
@@ -301,7 +208,6 @@ bool Connection::begin_stream(SlotId id, HttpResponse head) {
   slot->response = std::move(head);
   if (eof_ || core_->draining || slot->framing.head_request) end_stream(*slot);
   ready();
-  return true;
 }
 
 void Connection::stream_write(SlotId id, std::string bytes, Done done) {
@@ -385,6 +291,19 @@ void Connection::ready() {
 /// Nothing is asked and nothing is half read.
 bool Connection::resting() const {
   return slots_.empty() && phase_ == Phase::idle && in_.size() == 0 && out_.empty();
+}
+
+/// Closes a resting connection of a draining server, unless a request has arrived that the loop has
+/// not shown us yet. A read that is under way may hold it, so that is called back first.
+void Connection::leave() {
+  error_code ec;
+  if (reading_) {
+    socket_.cancel(ec);
+  } else if (socket_.available(ec) == 0) {
+    abort();
+  } else {
+    read();
+  }
 }
 
 void Connection::pump_slot(Slot& slot) {
@@ -485,7 +404,8 @@ void Connection::flushed() {
   written_.clear();
   for (Done& done : dones) tell_done(std::move(done), true);
   if (closing_) return finish_closing();
-  if (resting() && (core_->draining || eof_)) return abort();
+  if (resting() && eof_) return abort();
+  if (resting() && core_->draining) return leave();
   if (processing_) return;
   update_read_deadline();
   if (!stalled_ || input_closed_) return read();
@@ -522,16 +442,13 @@ void Connection::on_tick() {
 }
 
 void Connection::drain() {
-  if (closed_) return;
+  if (closed_ || closing_) return;
   for (Slot& slot : slots_) {
     if (!slot.streaming) continue;
     end_stream(slot);
     slot.keep_alive = false;
   }
-  error_code ec;
-  // A request may have arrived that the loop has not shown us yet.
-  if (resting() && !writing_ && socket_.available(ec) == 0) return abort();
-  pump();
+  pump();  // closes it if nothing is under way
 }
 
 void Connection::abort() {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "host/adapters/web/read_buffer.h"
 #include "host/adapters/web/request_parser.h"
 #include "host/adapters/web/response_head.h"
 #include "host/adapters/web/server.h"
@@ -37,28 +38,6 @@ struct ServerCore {
   UniqueFunction<void()> on_removed = {};  // after each connection that went
 };
 
-/// The bytes that came and are not parsed yet. Only on its lane.
-class ReadBuffer {
- public:
-  static constexpr std::size_t kSmall = 4096;
-  static constexpr std::size_t kLarge = 64 * 1024;
-
-  const char* data() const { return bytes_.get() + begin_; }
-  std::size_t size() const { return end_ - begin_; }
-  /// Room for at least `wanted` bytes behind the others; commit() says how many came.
-  char* prepare(std::size_t wanted);
-  std::size_t room() const { return capacity_ - end_; }
-  void commit(std::size_t n) { end_ += n; }
-  void consume(std::size_t n);
-  void clear() { begin_ = end_ = 0; }
-
- private:
-  std::unique_ptr<char[]> bytes_;
-  std::size_t capacity_ = 0;
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
-};
-
 /// One client. Requests become slots in a queue; whoever answers fills its slot; bytes leave from
 /// the front of the queue only, so answers keep the order of the requests, and all that is ready
 /// leaves in one write. Lives in ServerCore::connections until it is closed.
@@ -79,7 +58,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // For responders and streams; without effect once the slot is answered or gone.
   void respond(SlotId id, HttpResponse response);
-  bool begin_stream(SlotId id, HttpResponse head);
+  void begin_stream(SlotId id, HttpResponse head);
   void stream_write(SlotId id, std::string bytes, UniqueFunction<void(bool)> done);
   void stream_on_close(SlotId id, UniqueFunction<void()> callback);
   void stream_finish(SlotId id);
@@ -127,6 +106,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void tell_closed(Slot& slot);
   void tell_done(Done done, bool alive);
   bool resting() const;
+  void leave();
 
   std::shared_ptr<ServerCore> core_;
   TcpSocket socket_;

@@ -262,7 +262,6 @@ RequestParser::State RequestParser::set_max_body(std::size_t bytes) {
 
 void RequestParser::reset() { impl_->reset(); }
 bool RequestParser::started() const { return impl_->started; }
-bool RequestParser::head_complete() const { return impl_->head_complete; }
 HttpRequest& RequestParser::request() { return impl_->reader->request; }
 bool RequestParser::http10() const { return impl_->reader->http10; }
 bool RequestParser::keep_alive() const { return impl_->keep_alive; }

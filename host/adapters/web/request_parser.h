@@ -45,7 +45,6 @@ class RequestParser {
 
   /// Bytes of a request have been seen.
   bool started() const;
-  bool head_complete() const;
   HttpRequest& request();  // complete in state done; without body from state head on
   bool http10() const;
   bool keep_alive() const;

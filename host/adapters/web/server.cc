@@ -3,6 +3,7 @@
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/post.hpp>
+#include <cstdio>
 #include <ctime>
 #include <utility>
 #include <vector>
@@ -59,11 +60,13 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
  private:
   void accept();
   void accepted(TcpSocket socket);
+  void accepted_late(const error_code& ec, TcpSocket socket);
   void accept_queued();
   void accept_failed(const error_code& ec);
   void tick();
   void arm();
   void removed();
+  void tell_drained();
 
   std::shared_ptr<Address> address_;
   std::shared_ptr<ServerCore> core_;
@@ -99,7 +102,9 @@ Result<void> Server::Impl::start() {
 void Server::Impl::accept() {
   acceptor_.async_accept(core_->io.get_executor(),
                          [self = shared_from_this()](const error_code& ec, TcpSocket socket) {
-                           if (self->stopped_ || self->core_->draining) return;
+                           if (self->stopped_) return;
+                           if (self->core_->draining)
+                             return self->accepted_late(ec, std::move(socket));
                            if (ec) return self->accept_failed(ec);
                            self->accepted(std::move(socket));
                            self->accept();
@@ -137,9 +142,19 @@ void Server::Impl::accepted(TcpSocket socket) {
   if (others >= cap) connection->refuse_overload();
 }
 
+/// It was accepted before the drain began, which found its handler still in the loop's queue.
+void Server::Impl::accepted_late(const error_code& ec, TcpSocket socket) {
+  if (ec) return;
+  accepted(std::move(socket));
+  if (!core_->connections.empty()) std::shared_ptr(core_->connections.back())->drain();
+}
+
 void Server::Impl::removed() {
   address_->impl_->connections.fetch_sub(1);
-  if (!core_->draining || !core_->connections.empty()) return;
+  if (core_->draining && core_->connections.empty()) tell_drained();
+}
+
+void Server::Impl::tell_drained() {
   for (UniqueFunction<void()>& done : drained_) {
     asio::post(core_->io, [call = std::move(done)]() mutable { call(); });
   }
@@ -190,12 +205,7 @@ void Server::Impl::drain(UniqueFunction<void()> done) {
     const std::shared_ptr<Connection> connection = *it++;
     connection->drain();
   }
-  if (core_->connections.empty()) {
-    for (UniqueFunction<void()>& callback : drained_) {
-      asio::post(core_->io, [call = std::move(callback)]() mutable { call(); });
-    }
-    drained_.clear();
-  }
+  if (core_->connections.empty()) tell_drained();
 }
 
 void Server::Impl::stop() {

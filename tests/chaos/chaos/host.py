@@ -189,9 +189,9 @@ class Host:
 
 
 def kill_at_random(host, kills, chance, between, meddle=lambda: None):
-    """Kills and restarts a host that serves; it serves again at the end. One kill in five comes
-    while it starts; now and then it is stopped in good order instead. `meddle` is called some time
-    before each."""
+    """Kills and restarts a host that serves; it serves again at the end. After one kill in five it
+    is killed once more while it starts; now and then it is stopped in good order instead. `meddle`
+    is called some time before each."""
     while host.kills < kills:
         time.sleep(chance.uniform(*between) / 2)
         meddle()
