@@ -47,8 +47,9 @@ class AuthReader {
  private:
   void tokens(const Path& at, const json& value) {
     if (!value.is_array()) return reader_.problem(at, "tokens must be a list", kTokens);
-    for (const json& each : value) {
-      if (reader_.is_table(at, each, kTokens)) token(at, each);
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      const Path here = at + ("#" + std::to_string(i + 1));  // as lines of items are found
+      if (reader_.is_table(here, value[i], kTokens)) token(here, value[i]);
     }
   }
 

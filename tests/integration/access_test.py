@@ -127,7 +127,7 @@ class AccessTest(unittest.TestCase):
 
     def test_without_a_token_only_what_is_open_is_answered(self):
         port = self.host().port
-        self.assertEqual(self.ask(port, "/open")[1], {"user": "nobody", "roles": []})
+        self.assertEqual(self.ask(port, "/open")[1], {"user": "nobody", "roles": {}})
         self.assertEqual(self.ask(port, "/open", token("bob"))[1]["user"], "bob")
         self.assertEqual(self.status(port, "/open", "stale-0123456789abcdef"), 200)
         response, document = self.ask(port, "/players")
