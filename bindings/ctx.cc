@@ -37,7 +37,7 @@ constexpr Field kFields[] = {
        if (!task.has_key()) script::raise(L, "this message has no key: there is no ctx.state");
        task.push_state(L);
      }},
-    {"key", kMessage,
+    {"key", kMessage | kMap,
      [](lua_State* L, ScriptTask& task) {
        const auto& key = task.call().message.key;
        if (key) {
@@ -46,11 +46,11 @@ constexpr Field kFields[] = {
          lua_pushnil(L);
        }
      }},
-    {"topic", kMessage | kEvery,
+    {"topic", kMessage | kEvery | kMap,
      [](lua_State* L, ScriptTask& task) { push_view(L, task.call().message.topic); }},
-    {"id", kMessage | kEvery,
+    {"id", kMessage | kEvery | kMap,
      [](lua_State* L, ScriptTask& task) { push_view(L, task.call().message.id); }},
-    {"headers", kMessage,
+    {"headers", kMessage | kMap,
      [](lua_State* L, ScriptTask& task) { push_headers(L, task.call().message.headers); }},
     {"attempt", kMessage | kEvery,
      [](lua_State* L, ScriptTask& task) { lua_pushinteger(L, task.call().message.attempt); }},
@@ -62,7 +62,7 @@ constexpr Field kFields[] = {
      }},
     {"shard", kMessage | kEvery,
      [](lua_State* L, ScriptTask& task) { lua_pushinteger(L, task.call().shard); }},
-    {"correlation_id", kAnywhere,
+    {"correlation_id", kAnywhere | kMap,
      [](lua_State* L, ScriptTask& task) { push_view(L, task.call().correlation_id); }},
 };
 
@@ -74,10 +74,9 @@ int ctx_field(lua_State* L) {
     if (name != field.name) continue;
     ScriptTask& task = script::ScriptEngine::task_of(L);
     if ((field.grounds & ground_bit(task.ground())) == 0) {
-      const bool http = task.in_http();
       script::raise(L, "ctx." + std::string(name) + " is not there in " +
-                           (http ? "an HTTP handler" : "an `every` handler") +
-                           (http && name == "state" ? ": use ctx:read(key)" : ""));
+                           ground_name(task.ground()) +
+                           (task.in_http() && name == "state" ? ": use ctx:read(key)" : ""));
     }
     field.push(L, task);
     return 1;
@@ -104,7 +103,7 @@ int ctx_set(lua_State* L) {
 }
 
 int ctx_now(lua_State* L) {
-  script::push_time(L, need_task(L, "now", kAnywhere).call().now);
+  script::push_time(L, need_task(L, "now", kAnywhere | kMap).call().now);
   return 1;
 }
 

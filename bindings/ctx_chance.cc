@@ -5,6 +5,7 @@
 
 #include "bindings/ctx_support.h"
 #include "host/script/sandbox.h"
+#include "host/script/values.h"
 
 namespace host::bindings {
 namespace {
@@ -108,6 +109,7 @@ int ctx_shuffle(lua_State* L) {
     lua_rawseti(L, out, i);
     lua_rawseti(L, out, other);
   }
+  script::mark_list(L);
   return 1;
 }
 

@@ -102,7 +102,18 @@ int ctx_query(lua_State* L) {
 
 int ctx_exec(lua_State* L) {
   ScriptTask& task = need_task(L, "exec", kMessage | kEvery);
-  task.unit().sql.push_back(read_statement(L, "exec"));
+  if (task.unit().sql.size() >= script::kMaxStatements) {
+    script::raise(L, "ctx:exec: more than " + std::to_string(script::kMaxStatements) +
+                         " statements in one unit of work");
+  }
+  SqlStatement statement = read_statement(L, "exec");
+  std::size_t bytes = statement.text.size();
+  for (const auto& [name, value] : statement.parameters) {
+    const auto* text = std::get_if<std::string>(&value);
+    bytes += name.size() + (text ? text->size() : sizeof(value));
+  }
+  charge(L, task, "exec", bytes);
+  task.unit().sql.push_back(std::move(statement));
   return 0;
 }
 

@@ -1,7 +1,9 @@
 // Logs and metrics of a script. They are not part of the unit of work: a repeat writes them again.
 #include <algorithm>
+#include <cmath>
 
 #include "bindings/ctx_support.h"
+#include "bindings/module_table.h"
 #include "host/script/sandbox.h"
 
 namespace host::bindings {
@@ -82,8 +84,11 @@ Measure read_measure(lua_State* L, ScriptTask& task, const char* function,
       script::raise(L, std::string("ctx:") + function + ": the value must be a number");
     }
     measure.value = lua_tonumber(L, 3);
+    if (!std::isfinite(measure.value)) {
+      script::raise(L, std::string("ctx:") + function + ": the value must be a finite number");
+    }
   }
-  if (counter && !(measure.value >= 0)) {
+  if (counter && measure.value < 0) {
     script::raise(L, "ctx:count: a counter never goes down");
   }
   for (const std::string& label : metric.labels) {
@@ -150,6 +155,7 @@ void push_ctx_log(lua_State* L) {
     lua_pushcfunction(L, f.function);
     lua_setfield(L, -2, f.name);
   }
+  freeze_module(L, "ctx.log");
 }
 
 }  // namespace host::bindings

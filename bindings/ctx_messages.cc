@@ -71,12 +71,9 @@ int ctx_emit(lua_State* L) {
                   "ctx:emit: more than " + std::to_string(most) + " messages in one unit of work");
   }
   Emit emit = read_emit(L, task, "emit");
-  task.emitted_bytes += emit.payload.size();
-  const std::size_t most_bytes = task.in_http() ? script::kMaxHttpEmitBytes : script::kMaxEmitBytes;
-  if (task.emitted_bytes > most_bytes) {
-    script::raise(L, "ctx:emit: more than " + std::to_string(most_bytes / 1'000'000) +
-                         " MB in one unit of work");
-  }
+  std::size_t bytes = emit.payload.size();
+  for (const auto& [header, value] : emit.headers) bytes += header.size() + value.size();
+  charge(L, task, "emit", bytes);
   unit.emits.push_back(std::move(emit));
   return 0;
 }
@@ -99,12 +96,20 @@ std::string timer_payload(lua_State* L, ScriptTask& task, const std::string& tim
                       "the payload of the timer '" + timer + "'");
 }
 
+void need_room_for_timer(lua_State* L, ScriptTask& task, const char* name) {
+  if (task.unit().timers.size() < script::kMaxTimers) return;
+  script::raise(L, std::string("ctx:") + name + ": more than " +
+                       std::to_string(script::kMaxTimers) + " timers in one unit of work");
+}
+
 int set_timer(lua_State* L, ScriptTask& task, Time due, const char* name) {
   if (!task.has_key()) script::raise(L, std::string("ctx:") + name + ": this message has no key");
+  need_room_for_timer(L, task, name);
   TimerSet timer;
   timer.name = need_text(L, 3, name, "the timer's name");
   timer.payload = timer_payload(L, task, timer.name, 4, name);
   timer.due = due;
+  charge(L, task, name, timer.payload.size());
   timer.id = task.next_timer_id();
   lua_pushlstring(L, timer.id.data(), timer.id.size());
   task.unit().timers.emplace_back(std::move(timer));
@@ -128,8 +133,10 @@ int ctx_at(lua_State* L) {
 int ctx_cancel(lua_State* L) {
   ScriptTask& task = need_task(L, "cancel", kMessage);
   if (!task.has_key()) script::raise(L, "ctx:cancel: this message has no key");
-  task.unit().timers.emplace_back(
-      TimerCancel{std::string(need_text(L, 2, "cancel", "the timer's id or name"))});
+  need_room_for_timer(L, task, "cancel");
+  const std::string_view timer = need_text(L, 2, "cancel", "the timer's id or name");
+  charge(L, task, "cancel", timer.size());
+  task.unit().timers.emplace_back(TimerCancel{std::string(timer)});
   return 0;
 }
 

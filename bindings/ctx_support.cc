@@ -12,21 +12,8 @@ namespace {
 
 using script::ScriptTask;
 
-const char* ground_name(ScriptTask::Ground ground) {
-  switch (ground) {
-    case ScriptTask::Ground::record:
-      return "the handler of a message";
-    case ScriptTask::Ground::timer:
-      return "the handler of a timer";
-    case ScriptTask::Ground::every:
-      return "an `every` handler";
-    case ScriptTask::Ground::http:
-      return "an HTTP handler";
-    case ScriptTask::Ground::map:
-      return "a stream's map";
-  }
-  return "";
-}
+// Longer ones are not held against each other: it takes the product of both lengths.
+constexpr std::size_t kLongestName = 200;
 
 // How many letters differ between two names (Levenshtein).
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -56,9 +43,25 @@ unsigned ground_bit(ScriptTask::Ground ground) {
     case ScriptTask::Ground::http:
       return kHttp;
     case ScriptTask::Ground::map:
-      return 0;
+      return kMap;
   }
   return 0;
+}
+
+const char* ground_name(ScriptTask::Ground ground) {
+  switch (ground) {
+    case ScriptTask::Ground::record:
+      return "the handler of a message";
+    case ScriptTask::Ground::timer:
+      return "the handler of a timer";
+    case ScriptTask::Ground::every:
+      return "an `every` handler";
+    case ScriptTask::Ground::http:
+      return "an HTTP handler";
+    case ScriptTask::Ground::map:
+      return "a stream's map";
+  }
+  return "";
 }
 
 ScriptTask& need_task(lua_State* L, const char* name, unsigned grounds, bool breaks_rebuild) {
@@ -92,6 +95,15 @@ int wait_for(lua_State* L, std::uint64_t effect) {
   return lua_yield(L, 2);
 }
 
+void charge(lua_State* L, ScriptTask& task, const char* name, std::size_t bytes) {
+  const std::size_t most = task.in_http() ? script::kMaxHttpEmitBytes : script::kMaxEmitBytes;
+  if (task.unit_bytes + bytes > most) {
+    script::raise(L, std::string("ctx:") + name + ": more than " +
+                         std::to_string(most / 1'000'000) + " MB in one unit of work");
+  }
+  task.unit_bytes += bytes;
+}
+
 std::string_view need_text(lua_State* L, int index, const char* name, const char* what) {
   if (lua_type(L, index) != LUA_TSTRING) {
     script::raise(
@@ -112,6 +124,7 @@ Duration need_duration(lua_State* L, int index, const char* name, const char* wh
 }
 
 void Suggestion::offer(std::string_view name) {
+  if (wanted_.size() > kLongestName || name.size() > kLongestName) return;
   const std::size_t d = distance(wanted_, name);
   if (d >= distance_ || d >= name.size()) return;
   distance_ = d;

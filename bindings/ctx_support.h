@@ -21,10 +21,13 @@ enum Grounds : unsigned {
   kEvery = 2,
   kHttp = 4,
   kAnywhere = kMessage | kEvery | kHttp,
+  kMap = 8,  // a stream's map, which has nothing but its message
 };
 
-/// The ground that a task is on; 0: a stream's map, which has nothing but its message.
+/// The ground that a task is on.
 unsigned ground_bit(script::ScriptTask::Ground ground);
+/// "an HTTP handler".
+const char* ground_name(script::ScriptTask::Ground ground);
 
 /// The task whose turn it is, when `name` is called with a colon on ctx where it is allowed;
 /// raises otherwise. In a rebuild's handlers effects, chance and emits are refused too.
@@ -34,6 +37,9 @@ script::ScriptTask& need_task(lua_State* L, const char* name, unsigned grounds,
 void need_to_wait(lua_State* L, const char* name);
 /// Yields to the host until `effect` is answered. The value of a C function.
 int wait_for(lua_State* L, std::uint64_t effect);
+
+/// Counts what a call adds to its unit of work, before it does; raises where that is too much.
+void charge(lua_State* L, script::ScriptTask& task, const char* name, std::size_t bytes);
 
 /// A text argument; raises "NAME: WHAT must be text, not a table".
 std::string_view need_text(lua_State* L, int index, const char* name, const char* what);

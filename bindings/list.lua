@@ -1,6 +1,6 @@
 --- require "host.list": lists in order. What returns a list returns a new one, marked as a list, so
 --- that an empty one is encoded as [].
-local marked = ... -- the metatable of lists
+local marked, is_marked = ... -- the metatable of lists
 local error, ipairs, pairs, setmetatable, type = error, ipairs, pairs, setmetatable, type
 local insert, remove, sort = table.insert, table.remove, table.sort
 
@@ -18,7 +18,7 @@ local function new() return setmetatable({}, marked) end
 --- @return T[] l the same table
 function M.of(l)
   need(l, "of")
-  return setmetatable(l, marked)
+  return is_marked(l) and l or setmetatable(l, marked)
 end
 
 --- Whether an item equals the value.

@@ -1,6 +1,7 @@
 --- require "host.sql": conditions of a statement whose parameters may be absent.
 local error, getmetatable, ipairs, pairs = error, getmetatable, ipairs, pairs
-local setmetatable, type, concat, gmatch = setmetatable, type, table.concat, string.gmatch
+local setmetatable, type, concat = setmetatable, type, table.concat
+local gmatch, gsub = string.gmatch, string.gsub
 
 local M = {}
 local Values = {}
@@ -20,10 +21,11 @@ function Values:with(more)
 end
 local values_metatable = { __index = Values }
 
--- The parameters of one condition, or nil when one of them is absent. `::text` is a cast.
+-- The parameters of one condition, or nil when one of them is absent. `::text` is a cast, and
+-- 'a:b' a text.
 local function parameters(condition, given)
   local found = {}
-  for colons, name in gmatch(condition, "(:+)([%a_][%w_]*)") do
+  for colons, name in gmatch(gsub(condition, "'[^']*'", "''"), "(:+)([%a_][%w_]*)") do
     if #colons == 1 then
       local value
       for _, params in ipairs(given) do

@@ -66,6 +66,7 @@ orders.Pause, orders.Resume, orders.Stop = steer, steer, steer
 -- The walk through all universes, a page a message, so that there may be any number of them.
 function orders.Walk(ctx, msg)
   local page, more = ctx:list { after = msg.after, limit = 100 }
+  if not page then error(more.message) end
   for _, universe in ipairs(page) do
     ctx:emit("hogwarts.orders", universe.key, { type = "Reset", before = msg.before })
   end
@@ -201,6 +202,7 @@ end
 
 local function states(ctx, req)
   local page, more = ctx:list { after = req.query.after, limit = req.query.limit }
+  if not page then return nil, more end
   local data = list.of {}
   for _, universe in ipairs(page) do
     local s = universe.state

@@ -17,6 +17,8 @@ using simdjson::dom::element;
 using simdjson::dom::element_type;
 using Kind = Schema::Kind;
 
+constexpr std::size_t kKeptBuffer = 4u << 20;  // bytes of JSON
+
 const char* name_of(element_type type) {
   switch (type) {
     case element_type::ARRAY:
@@ -130,12 +132,17 @@ class Decoder {
 
   void string(element e, const Schema& schema, const PathStep* path) {
     if (!e.is_string()) return wrong_type(e, schema, path);
-    if (!refused(check_string(schema, text_of(e)), path)) push_text(text_of(e));
+    if (!refused(check_string(schema, text_of(e), budget_), path)) push_text(text_of(e));
   }
 
   void number(element e, const Schema& schema, const PathStep* path) {
     if (!is_number(e)) return wrong_type(e, schema, path);
-    if (!refused(check_number(schema, number_of(e)), path)) push_number(e);
+    if (refused(check_number(schema, number_of(e)), path)) return;
+    if (schema.kind() == Kind::integer && e.type() == element_type::DOUBLE &&
+        std::abs(number_of(e)) > 9007199254740992.0) {
+      return wrong(path, "is beyond 2^53, where numbers are no longer exact");
+    }
+    push_number(e);
   }
 
   void money(element e, const Schema& schema, const PathStep* path) {
@@ -313,6 +320,7 @@ class Decoder {
 
   lua_State* L_;
   Report& report_;
+  PatternBudget budget_;
   UnknownFields unknown_;
 };
 
@@ -402,8 +410,13 @@ void push_filled(lua_State* L, const Schema& schema) {
 
 bool push_json(lua_State* L, std::string_view json, const Schema* schema, Violations& violations,
                UnknownFields unknown) {
-  // One parser a thread: its buffers are as large as the largest document so far.
+  // One parser a thread. Its buffers grow with the document; those of a large one are given back.
   thread_local simdjson::dom::parser parser;
+  const struct Trim {
+    ~Trim() {
+      if (parser.capacity() > kKeptBuffer) parser = simdjson::dom::parser();
+    }
+  } trim{};
   element document;
   const auto error =
       parser.parse(reinterpret_cast<const std::uint8_t*>(json.data()), json.size()).get(document);

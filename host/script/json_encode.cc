@@ -111,7 +111,7 @@ class Encoder {
     if (!write_string(text, out_)) wrong(path, "is not valid UTF-8");
     check_size(path);
   }
-  // At every text and every table: shared tables unfold to any size without any text.
+  // At every text, table and item: shared tables unfold to any size without any text.
   bool check_size(const PathStep* path) {
     if (out_.size() <= kMaxBytes) return true;
     wrong(path, "is more than 16 MB together with what comes before it");
@@ -162,7 +162,7 @@ class Encoder {
   void string(int index, const Schema& schema, const PathStep* path) {
     if (lua_type(L_, index) != LUA_TSTRING) return wrong_type(index, schema, path);
     const std::string_view found = text_at(L_, index);
-    if (!refused(check_string(schema, found), path)) text(found, path);
+    if (!refused(check_string(schema, found, budget_), path)) text(found, path);
   }
 
   void number(int index, const Schema& schema, const PathStep* path) {
@@ -303,6 +303,7 @@ class Encoder {
     for (std::size_t i = 1; i <= size && !stopped_; ++i) {
       if (i > 1) out_ += ',';
       step.index = i;
+      if (!check_size(&step)) break;
       lua_rawgeti(L_, index, static_cast<int>(i));
       if (of && of->optional() && is_null(L_, -1)) {
         out_ += "null";
@@ -479,6 +480,7 @@ class Encoder {
   lua_State* L_;
   std::string& out_;
   Report& report_;
+  PatternBudget budget_;
   bool stopped_ = false;
 };
 

@@ -4,11 +4,14 @@
 #include <nlohmann/json.hpp>
 
 #include "host/script/schema_check.h"
+#include "host/script/shortened.h"
 
 namespace host::script {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::size_t kLongest = 200;  // bytes of a message
 
 /// Keeps the path while nlohmann's parser reads, and stops at what the host cannot represent.
 class Finder : public nlohmann::json_sax<json> {
@@ -41,7 +44,8 @@ class Finder : public nlohmann::json_sax<json> {
     if (const auto cut = why.find("] "); cut != std::string::npos) why.erase(0, cut + 2);
     (void)position;  // `why` names line and column
     (void)token;
-    found = {"", "is not JSON: " + why};
+    // It repeats the token that was read, which may be all of the text.
+    found = {"", "is not JSON: " + shortened(std::move(why), kLongest)};
     return false;
   }
 

@@ -6,9 +6,8 @@
 
 #include "host/script/lua_state.h"
 #include "host/script/manifest_pattern.h"
-#include "host/script/sandbox.h"
+#include "host/script/revision.h"
 #include "host/script/schema_check.h"
-#include "host/script/values.h"
 #include "host/script/watchdog.h"
 
 extern "C" const char host_embedded_lint[];
@@ -60,7 +59,9 @@ int run_lint(lua_State* L) {
   const std::string chunk = "@" + lint.path;
   const auto size = static_cast<std::size_t>(host_embedded_lint_end - host_embedded_lint);
   if (luaL_loadbuffer(L, host_embedded_lint, size, kHostChunk) != 0) lua_error(L);
-  if (const int status = luaL_loadbuffer(L, lint.text.data(), lint.text.size(), chunk.c_str())) {
+  // Texts only: foreign bytecode is not even looked at.
+  if (const int status =
+          luaL_loadbufferx(L, lint.text.data(), lint.text.size(), chunk.c_str(), "t")) {
     lint.problems.push_back(syntax_error(L, lint.path, status));
     return 0;
   }
@@ -94,17 +95,14 @@ std::vector<std::string> globals_of(LuaState& state) {
 /// One plugin, alone; appends its manifest when it loads.
 Problems check_one(const LoadRequest& request, const NativeModules& modules,
                    std::vector<Manifest>& manifests) {
-  auto made = LuaState::make({.memory_cap = 64u << 20, .jit = false});
+  auto made = make_script_state({.memory_cap = kLoadMemory, .jit = false});
   if (!made) return {{.file = request.file, .message = made.error().message, .hint = {}}};
   LuaState& state = **made;
-  Result<void> ready = state.protect([](lua_State* L) { open_values(L); });
-  if (ready) ready = open_sandbox(state);
-  if (!ready) return {{.file = request.file, .message = ready.error().message, .hint = {}}};
   const std::vector<std::string> globals = globals_of(state);
 
   LoadedFiles files;
   auto result = [&] {
-    const Turn turn(state, request.file.c_str(), "load", std::chrono::seconds(1));
+    const Turn turn(state, request.file.c_str(), "load", kLoadTime);
     return load_plugin(state.get(), modules, request, &files);
   }();
   Problems problems;

@@ -1,13 +1,12 @@
 #include "host/script/loader_sources.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+
+#include "host/script/chance.h"
 
 namespace host::script {
 namespace {
@@ -23,38 +22,23 @@ bool is_module_name(std::string_view name) {
   return !begins;
 }
 
+/// 0 or an errno. A stream's buffer throws where the file is a folder.
+int read_file(const std::string& path, std::string& text) {
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  bool good = in.is_open();
+  try {
+    if (good) text.assign(std::istreambuf_iterator<char>(in), {});
+  } catch (const std::ios_base::failure&) {
+    good = false;
+  }
+  return good ? 0 : errno != 0 ? errno : EIO;
+}
+
 std::string beside(const std::string& file) {
   const std::size_t slash = file.rfind('/');
   return slash == std::string::npos ? "" : file.substr(0, slash + 1);
 }
-
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new()) {
-    HOST_CHECK(context_ && EVP_DigestInit_ex(context_, EVP_sha256(), nullptr) == 1, "no SHA-256");
-  }
-  ~Sha256() { EVP_MD_CTX_free(context_); }
-  Sha256(const Sha256&) = delete;
-  Sha256& operator=(const Sha256&) = delete;
-
-  void add(std::string_view text) {
-    const std::string size = std::to_string(text.size()) + ":";
-    EVP_DigestUpdate(context_, size.data(), size.size());
-    EVP_DigestUpdate(context_, text.data(), text.size());
-  }
-  std::string hex(std::size_t digits) {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-    EVP_DigestFinal_ex(context_, digest.data(), nullptr);
-    std::string out;
-    for (std::size_t i = 0; i < digits; ++i) {
-      out += "0123456789abcdef"[(digest[i / 2] >> (i % 2 ? 0 : 4)) & 15];
-    }
-    return out;
-  }
-
- private:
-  EVP_MD_CTX* context_;
-};
 
 }  // namespace
 
@@ -94,11 +78,9 @@ Result<Sources::Found> Sources::read(std::string module, std::string path) {
     }
     file->text = given->second;
   } else {
-    std::ifstream in(file->path, std::ios::binary);
-    if (in) file->text.assign(std::istreambuf_iterator<char>(in), {});
-    if (!in || in.bad()) {
+    if (const int why = read_file(file->path, file->text); why != 0) {
       return make_error(Error::Code::not_found,
-                        "cannot read " + file->path + ": " + std::strerror(errno));
+                        "cannot read " + file->path + ": " + std::strerror(why));
     }
   }
   files_.push_back(std::move(file));
@@ -123,12 +105,12 @@ std::string Sources::revision() const {
   for (const auto& file : files_) sorted.push_back(file.get());
   std::sort(sorted.begin(), sorted.end(),
             [](const File* a, const File* b) { return a->module < b->module; });
-  Sha256 hash;
+  std::string all;
   for (const File* file : sorted) {
-    hash.add(file->module);
-    hash.add(file->text);
+    all += std::to_string(file->module.size()) + ":" + file->module;
+    all += std::to_string(file->text.size()) + ":" + file->text;
   }
-  return hash.hex(12);
+  return to_hex(sha256(all).data(), 6);
 }
 
 }  // namespace host::script

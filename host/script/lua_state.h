@@ -111,5 +111,7 @@ int guarded(lua_State* L) {
 
 /// Chunk names of the host's own Lua code begin so; their frames are not the script's.
 inline constexpr const char* kHostChunk = "=[host]";
+/// What Lua makes of that in the texts of errors.
+inline constexpr const char* kHostFile = "[host]";
 
 }  // namespace host::script

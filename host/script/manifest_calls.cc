@@ -7,7 +7,7 @@
 namespace host::script {
 namespace {
 
-/// ctx:NAME( or ctx:NAME "text": the tokens from its first argument on.
+/// ctx:NAME(: the tokens from its first argument on.
 struct CallSite {
   std::string method;
   std::size_t arguments;  // index of the first token of the first argument

@@ -11,11 +11,40 @@ namespace {
 
 constexpr const char* kNotYet = "not in this version";
 
+bool holds_secret(const Schema& schema) {
+  const auto& fields = schema.fields();
+  return schema.secret() || (schema.parts().of && holds_secret(*schema.parts().of)) ||
+         std::any_of(fields.begin(), fields.end(),
+                     [](const Schema::Field& field) { return holds_secret(*field.schema); });
+}
+
+/// The texts in the value at `index` that are secret, or inside of something that is.
+void collect_secrets(lua_State* L, int index, const Schema& schema, bool inside,
+                     std::vector<std::string>& out) {
+  const bool secret = inside || schema.secret();
+  if (lua_type(L, index) == LUA_TSTRING && secret) out.emplace_back(lua_tostring(L, index));
+  if (lua_type(L, index) != LUA_TTABLE) return;
+  luaL_checkstack(L, 8, "a setting is too deep");
+  for (const Schema::Field& field : schema.fields()) {
+    if (schema.kind() == Schema::Kind::tagged) {
+      collect_secrets(L, index, *field.schema, secret, out);
+      continue;
+    }
+    lua_getfield(L, index, field.name.c_str());
+    collect_secrets(L, lua_gettop(L), *field.schema, secret, out);
+    lua_pop(L, 1);
+  }
+  if (!schema.parts().of) return;
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+    collect_secrets(L, lua_gettop(L), *schema.parts().of, secret, out);
+  }
+}
+
 }  // namespace
 
 bool ManifestReader::push_setting(const Schema& schema, const Setting& setting,
                                   const std::string& name, const Path& at) {
-  if (schema.secret() && setting.from_command_line) {
+  if (setting.from_command_line && holds_secret(schema)) {
     problem(at, "is a secret and comes from the command line",
             "set it by environment or deployment file: others see command lines");
     return false;
@@ -25,9 +54,7 @@ bool ManifestReader::push_setting(const Schema& schema, const Setting& setting,
                         ? push_json(L_, setting.text, &schema, violations, UnknownFields::refuse)
                         : push_text_value(L_, setting.text, schema, violations);
   if (good) {
-    if (schema.secret() && lua_type(L_, -1) == LUA_TSTRING) {
-      out_.secrets.emplace_back(lua_tostring(L_, -1));
-    }
+    collect_secrets(L_, lua_gettop(L_), schema, false, out_.secrets);
     return true;
   }
   for (const Violation& violation : violations) {

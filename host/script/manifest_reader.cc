@@ -51,6 +51,9 @@ void ManifestReader::read(int index) {
   tables(index);
   config(index);
   policies(index);
+  // One may be the beginning of another, whose rest would stay to be seen.
+  std::stable_sort(out_.secrets.begin(), out_.secrets.end(),
+                   [](const auto& a, const auto& b) { return a.size() > b.size(); });
   metrics(index);
   smoke(index);
   rebuild(index);

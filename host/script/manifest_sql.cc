@@ -128,7 +128,9 @@ class Migration {
     if (!why.empty()) return why;
     if (!take("add")) return "only adds columns: alter table NAME add column ...";
     take("column");
-    return column();
+    why = column();
+    if (!why.empty()) return why;
+    return word().empty() ? "" : "goes on behind its column with \"" + word() + "\"";
   }
 
   std::vector<std::string> words_;

@@ -52,6 +52,9 @@ bool in_class(unsigned char c, unsigned char letter) {
   return std::isupper(letter) != 0 ? !yes : yes;
 }
 
+/// What it costs beyond a step to hold a character against an item: a set is read through.
+std::int64_t cost_of(const char* item, const char* after) { return (after - item) / 16; }
+
 }  // namespace
 
 PatternMatch::PatternMatch(std::string_view text, std::string_view pattern, PatternBudget& budget)
@@ -119,7 +122,7 @@ const char* PatternMatch::match(const char* s, const char* p) {
           break;
         }
         const char* after = class_end(p);
-        if (after == nullptr) break;
+        if (after == nullptr || !spend(cost_of(p, after))) break;
         const auto before = static_cast<unsigned char>(s == text_begin_ ? '\0' : s[-1]);
         const auto here = static_cast<unsigned char>(s == text_end_ ? '\0' : *s);
         if (in_set(before, p, after - 1) || !in_set(here, p, after - 1)) break;
@@ -134,7 +137,7 @@ const char* PatternMatch::match(const char* s, const char* p) {
       }
     }
     const char* after = class_end(p);
-    if (after == nullptr) break;
+    if (after == nullptr || !spend(cost_of(p, after))) break;
     const char repeat = after == pattern_end_ ? '\0' : *after;
     if (repeat == '*') {
       result = match_more(s, p, after);
@@ -166,9 +169,11 @@ const char* PatternMatch::match(const char* s, const char* p) {
 }
 
 const char* PatternMatch::match_more(const char* s, const char* p, const char* after) {
+  const std::int64_t cost = 1 + cost_of(p, after);
+  const std::ptrdiff_t affordable = budget_.steps / cost + 1;
   std::ptrdiff_t count = 0;
-  while (single(s + count, p, after)) ++count;
-  if (!spend(count)) return nullptr;
+  while (count < affordable && single(s + count, p, after)) ++count;
+  if (!spend(count * cost)) return nullptr;
   for (; count >= 0; --count) {
     const char* end = match(s + count, after + 1);
     if (end != nullptr || error_ != Error::none) return end;
@@ -180,7 +185,7 @@ const char* PatternMatch::match_fewer(const char* s, const char* p, const char* 
   while (true) {
     const char* end = match(s, after + 1);
     if (end != nullptr || error_ != Error::none) return end;
-    if (!single(s, p, after)) return nullptr;
+    if (!spend(cost_of(p, after)) || !single(s, p, after)) return nullptr;
     ++s;
   }
 }

@@ -67,13 +67,16 @@ int find_or_match(lua_State* L, bool find) {
   std::string_view pattern = text_argument(L, 2);
   const std::size_t start = start_of(luaL_optinteger(L, 3, 1), text.size());
   if (find && (lua_toboolean(L, 4) != 0 || has_no_specials(pattern))) {
-    const std::size_t place = text.find(pattern, start);
-    if (place == std::string_view::npos) {
+    // Not std::string_view::find, whose worst case is the product of both lengths.
+    const void* found =
+        memmem(text.data() + start, text.size() - start, pattern.data(), pattern.size());
+    if (found == nullptr) {
       lua_pushnil(L);
       return 1;
     }
-    lua_pushinteger(L, static_cast<lua_Integer>(place) + 1);
-    lua_pushinteger(L, static_cast<lua_Integer>(place + pattern.size()));
+    const std::ptrdiff_t place = static_cast<const char*>(found) - text.data();
+    lua_pushinteger(L, place + 1);
+    lua_pushinteger(L, place + static_cast<lua_Integer>(pattern.size()));
     return 2;
   }
   check_subject(L, text);
@@ -124,6 +127,20 @@ struct Substitution {
   std::string_view text;
   const PatternMatch& match;
   std::string& out;
+
+  // The text that is built lives outside of Lua's heap until the end, so it is held to its cap
+  // here.
+  void check_size(std::size_t more = 0) const {
+    if (out.size() + more <= LuaState::of(L).memory_cap() / 4) return;
+    raise(L, "the result of gsub is too long");
+  }
+  void append(const char* begin, std::size_t length) const {
+    check_size(length);
+    out.append(begin, length);
+  }
+  void append_match(const char* begin, const char* end) const {
+    append(begin, static_cast<std::size_t>(end - begin));
+  }
 };
 
 void append_template(const Substitution& in, const char* begin, const char* end) {
@@ -137,12 +154,12 @@ void append_template(const Substitution& in, const char* begin, const char* end)
     if (std::isdigit(static_cast<unsigned char>(c)) == 0) {
       in.out.push_back(c);
     } else if (c == '0') {
-      in.out.append(begin, end);
+      in.append_match(begin, end);
     } else {
       push_capture(in.L, in.match, c - '1', begin, end, in.text.data());
       std::size_t length = 0;
       const char* piece = lua_tolstring(in.L, -1, &length);
-      in.out.append(piece, length);
+      in.append(piece, length);
       lua_pop(in.L, 1);
     }
   }
@@ -166,20 +183,15 @@ void append_replacement(const Substitution& in, const char* begin, const char* e
       return;
   }
   if (lua_toboolean(L, -1) == 0) {
-    in.out.append(begin, end);
+    in.append_match(begin, end);
   } else if (lua_isstring(L, -1) == 0) {
     raise(L, std::string("invalid replacement value (a ") + luaL_typename(L, -1) + ")");
   } else {
     std::size_t length = 0;
     const char* piece = lua_tolstring(L, -1, &length);
-    in.out.append(piece, length);
+    in.append(piece, length);
   }
   lua_pop(L, 1);
-}
-
-// The text that is built lives outside of Lua's heap until the end, so it is held to its cap here.
-void check_size(lua_State* L, const std::string& out) {
-  if (out.size() > LuaState::of(L).memory_cap() / 4) raise(L, "the result of gsub is too long");
 }
 
 }  // namespace
@@ -222,7 +234,7 @@ int lua_gsub(lua_State* L) {
     if (end != nullptr) {
       ++count;
       append_replacement(substitution, place, end);
-      check_size(L, out);
+      substitution.check_size();
     }
     if (end != nullptr && end > place) {
       place = end;

@@ -91,7 +91,7 @@ struct PluginTable {
   std::vector<Emit> emits;
   SchemaPtr state;                   // a record that fills in; null: no state
   LuaRef config = kNoRef;            // ctx.config: a table, {} without settings
-  std::vector<std::string> secrets;  // texts of secret settings, for masking in logs
+  std::vector<std::string> secrets;  // texts of secret settings, for masking; the longest first
   std::map<int, LuaRef> migrate;     // from version -> function(old) -> new
   std::vector<Policy> policies;
   std::vector<Smoke> smoke;  // in byte order of the sentences

@@ -1,9 +1,20 @@
 -- What the sandbox builds in Lua: coroutines and xpcall.
 -- A host yield (its first value is the mark) inside a coroutine that the script made itself has to
 -- reach the host, so resume passes it on and gives the answer back to where it was asked.
-local mark, raw, raw_xpcall, guard_handler, raise, error, type = ...
+local mark, raw, raw_xpcall, guard_handler, raise, error, type, setmetatable = ...
 local raw_resume, raw_yield, raw_create = raw.resume, raw.yield, raw.create
-local isyieldable = raw.isyieldable
+local isyieldable, running = raw.isyieldable, raw.running
+
+-- Coroutines that resume each other nest on the C stack, which LuaJIT does not bound.
+local kDeepest = 190
+local levels = setmetatable({}, { __mode = "k" })
+
+local function resume(co, ...)
+  local level = (levels[running()] or 0) + 1
+  if level > kDeepest then return false, "C stack overflow (coroutines nested too deep)" end
+  levels[co] = level
+  return raw_resume(co, ...)
+end
 
 local function relay(co, ok, first, ...)
   if ok and first == mark then
@@ -25,7 +36,7 @@ local C = {
 
 function C.resume(co, ...)
   if type(co) ~= "thread" then raise("coroutine.resume needs a coroutine") end
-  return relay(co, raw_resume(co, ...))
+  return relay(co, resume(co, ...))
 end
 
 local function results(ok, ...)
@@ -35,11 +46,11 @@ end
 
 function C.wrap(f)
   local co = raw_create(f)
-  return function(...) return results(relay(co, raw_resume(co, ...))) end
+  return function(...) return results(relay(co, resume(co, ...))) end
 end
 
 local function xpcall(f, handler, ...)
   return raw_xpcall(f, guard_handler(handler), ...)
 end
 
-return C, xpcall
+return C, xpcall, resume

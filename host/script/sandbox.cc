@@ -7,6 +7,7 @@
 
 #include "host/script/call_depth.h"
 #include "host/script/pattern_lib.h"
+#include "host/script/values.h"
 
 extern "C" const char host_embedded_prelude[];
 extern "C" const char host_embedded_prelude_end[];
@@ -106,7 +107,11 @@ int sandbox_print(lua_State* L) {
 
 int sandbox_getmetatable(lua_State* L) {
   luaL_checkany(L, 1);
-  if (lua_type(L, 1) != LUA_TTABLE || lua_getmetatable(L, 1) == 0) return 0;
+  lua_settop(L, 1);
+  if (lua_type(L, 1) != LUA_TTABLE || lua_getmetatable(L, 1) == 0) {
+    lua_pushnil(L);
+    return 1;
+  }
   if (luaL_getmetafield(L, 1, "__metatable") == 0) lua_settop(L, 2);
   return 1;
 }
@@ -116,7 +121,8 @@ int sandbox_rawset(lua_State* L) {
   luaL_checkany(L, 2);
   luaL_checkany(L, 3);
   lua_settop(L, 3);
-  if (luaL_getmetafield(L, 1, "__metatable") != 0) raise(L, "this table is read-only");
+  const bool closed = !is_marked_list(L, 1) && luaL_getmetafield(L, 1, "__metatable") != 0;
+  if (closed) raise(L, "this table is read-only");
   lua_rawset(L, 1);
   return 1;
 }
@@ -257,10 +263,6 @@ void open_strings(lua_State* L, int env) {
 constexpr const char* kRawResume = "host.raw_resume";
 
 void open_prelude(lua_State* L, int env) {
-  lua_getglobal(L, "coroutine");
-  lua_getfield(L, -1, "resume");
-  lua_setfield(L, LUA_REGISTRYINDEX, kRawResume);
-  lua_pop(L, 1);
   const auto size = static_cast<std::size_t>(host_embedded_prelude_end - host_embedded_prelude);
   if (luaL_loadbuffer(L, host_embedded_prelude, size, kHostChunk) != 0) lua_error(L);
   push_host_mark(L);
@@ -270,7 +272,9 @@ void open_prelude(lua_State* L, int env) {
   lua_pushcfunction(L, guarded<raise_text>);
   lua_getglobal(L, "error");
   lua_getglobal(L, "type");
-  lua_call(L, 7, 2);
+  lua_getglobal(L, "setmetatable");
+  lua_call(L, 8, 3);
+  lua_setfield(L, LUA_REGISTRYINDEX, kRawResume);
   lua_setfield(L, env, "xpcall");
   publish(L, env, "coroutine");
 }

@@ -17,7 +17,7 @@ Result<void> open_sandbox(LuaState& state);
 void* host_mark();
 void push_host_mark(lua_State* L);
 bool is_host_mark(lua_State* L, int index);
-/// Lua's own coroutine.resume, which does not pass host yields on: for the host's Lua code.
+/// A coroutine.resume that does not pass host yields on: for the host's Lua code.
 void push_raw_resume(lua_State* L);
 
 /// What tostring() gives to scripts: no addresses. Pushes one text; may raise.

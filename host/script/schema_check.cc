@@ -5,7 +5,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "host/script/pattern.h"
 #include "host/script/values.h"
 
 namespace host::script {
@@ -56,8 +55,8 @@ std::string check_size(const Schema& schema, std::size_t size, const char* one, 
   return {};
 }
 
-std::string check_pattern(const std::string& pattern, std::string_view text) {
-  PatternBudget budget;
+std::string check_pattern(const std::string& pattern, std::string_view text,
+                          PatternBudget& budget) {
   const bool anchored = !pattern.empty() && pattern.front() == '^';
   PatternMatch match(text, std::string_view(pattern).substr(anchored ? 1 : 0), budget);
   const char* place = text.data();
@@ -117,14 +116,14 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string check_string(const Schema& schema, std::string_view text) {
+std::string check_string(const Schema& schema, std::string_view text, PatternBudget& budget) {
   const Schema::Parts& parts = schema.parts();
   if (schema.kind() == Schema::Kind::url) return check_url(text);
   if (parts.min || parts.max) {
     std::string why = check_size(schema, characters(text), "character", "characters");
     if (!why.empty()) return why;
   }
-  return parts.pattern.empty() ? std::string() : check_pattern(parts.pattern, text);
+  return parts.pattern.empty() ? std::string() : check_pattern(parts.pattern, text, budget);
 }
 
 std::string check_number(const Schema& schema, double value) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "host/script/pattern.h"
 #include "host/script/schema.h"
 
 namespace host::script {
@@ -11,7 +12,8 @@ namespace host::script {
 // Why a scalar does not fit its schema, without the value itself; "" when it fits. The same words
 // for JSON, Lua values and text. They know no Lua state and never raise.
 
-std::string check_string(const Schema& schema, std::string_view text);
+/// `budget` is for all texts of one value, or a long list would take any time.
+std::string check_string(const Schema& schema, std::string_view text, PatternBudget& budget);
 std::string check_number(const Schema& schema, double value);
 std::string check_money(const Schema& schema, std::int64_t minor);
 std::string check_time(const Schema& schema, Time time);

@@ -26,6 +26,12 @@ void to_json_number(std::string_view text, std::string& json) {
   std::int64_t whole = 0;
   const auto read = std::from_chars(text.data(), end, whole);
   if (read.ec == std::errc{} && read.ptr == end) return write_integer(whole, json);
+  std::uint64_t large = 0;
+  const auto again = std::from_chars(text.data(), end, large);
+  if (again.ec == std::errc{} && again.ptr == end) {
+    json += std::to_string(large);
+    return;
+  }
   double value = 0;
   std::from_chars(text.data(), end, value);
   write_number(value, json);

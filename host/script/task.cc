@@ -4,11 +4,14 @@
 
 #include "host/base/check.h"
 #include "host/script/sandbox.h"
+#include "host/script/shortened.h"
 #include "host/script/values.h"
 #include "host/script/watchdog.h"
 
 namespace host::script {
 namespace {
+
+constexpr std::size_t kMaxErrorText = 8'000;  // bytes
 
 ScriptTask::Ground ground_of(const ports::Call& call) {
   if (call.kind == ports::Call::Kind::http) return ScriptTask::Ground::http;
@@ -217,11 +220,13 @@ ports::Step ScriptTask::left_step() {
   return step;
 }
 
-// What raised no text with its line, such as a table, is looked for on the coroutine's stack: an
-// error leaves it as it was. What no line of the script did is of the handler as a whole.
+// What raised no text with a line of the script, such as a table or the host's own Lua code, is
+// looked for on the coroutine's stack: an error leaves it as it was. What no line of the script did
+// is of the handler as a whole.
 Error ScriptTask::described(Error error) const {
-  error.message = engine_.masked(std::move(error.message));
+  error.message = shortened(engine_.masked(std::move(error.message)), kMaxErrorText);
   lua_State* co = coroutine_.L;
+  if (error.file == kHostFile) error.file.clear();
   if (error.file.empty() && co != nullptr && lua_status(co) != 0) {
     script_place(co, error.file, error.line);
   }

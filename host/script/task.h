@@ -19,6 +19,8 @@ inline constexpr std::size_t kMaxEmits = 1'000;
 inline constexpr std::size_t kMaxHttpEmits = 10'000;
 inline constexpr std::size_t kMaxHttpEmitBytes = 8'000'000;
 inline constexpr std::size_t kMaxEmitBytes = 64'000'000;
+inline constexpr std::size_t kMaxTimers = 10'000;
+inline constexpr std::size_t kMaxStatements = 10'000;
 
 /// One call of a handler: what it was given, what it wants to change, and the coroutine in which
 /// it runs. The bindings write into it while its turn lasts. On its lane only.
@@ -68,7 +70,8 @@ class ScriptTask final : public ports::Task {
   void seed(const std::string& text);
   /// Remembers the problems of req:invalid as a JSON array.
   void set_invalid(std::string errors) { invalid_ = std::move(errors); }
-  std::size_t emitted_bytes = 0;
+  /// Of all that the unit of work sends, plans and writes: none of it is in Lua's memory.
+  std::size_t unit_bytes = 0;
 
   /// A stored state as a value: decoded, migrated to this version. False (nothing pushed) with the
   /// reason when it is newer or does not decode. May raise.

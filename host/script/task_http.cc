@@ -66,6 +66,13 @@ int status_of(const std::string& code) {
   return 500;
 }
 
+/// Seconds as a header says them; nothing when they make no sense there.
+std::optional<std::string> seconds_text(double seconds) {
+  constexpr double kMost = 1e9;
+  if (!(seconds >= 0 && seconds <= kMost)) return std::nullopt;
+  return std::to_string(static_cast<long>(std::ceil(seconds)));
+}
+
 bool is_reserved(const std::string& name) {
   return name == "content-length" || name == "transfer-encoding" || name == "connection" ||
          name == "date";
@@ -218,8 +225,9 @@ void ScriptTask::finish_http(lua_State* L, HttpResponse& response, std::string& 
     const char* message = lua_tostring(L, -2);
     Headers headers;
     if (lua_isnumber(L, -1) != 0) {
-      set_header(headers, "retry-after",
-                 std::to_string(static_cast<long>(std::ceil(lua_tonumber(L, -1)))));
+      if (auto wait = seconds_text(lua_tonumber(L, -1))) {
+        set_header(headers, "retry-after", std::move(*wait));
+      }
     }
     const int status = status_of(code != nullptr ? code : "");
     if (status == 503 && headers.empty()) set_header(headers, "retry-after", "1");
@@ -230,8 +238,8 @@ void ScriptTask::finish_http(lua_State* L, HttpResponse& response, std::string& 
     return;
   }
   const double number = lua_type(L, status_at) == LUA_TNUMBER ? lua_tonumber(L, status_at) : 0;
-  const int status = static_cast<int>(number);
-  if (status < 200 || status > 599 || status != number) {
+  const int status = number >= 200 && number <= 599 ? static_cast<int>(number) : 0;
+  if (status == 0 || status != number) {
     problem =
         lua_type(L, status_at) == LUA_TNUMBER
             ? "a handler returns a status from 200 to 599, not " + text_at(L, status_at)

@@ -102,11 +102,12 @@ int ScriptTask::push_map(lua_State* L) {
   if (route.map == kNoRef) raise(L, "this route has no map");
   handler_ = route.map;
   lua_rawgeti(L, LUA_REGISTRYINDEX, handler_);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, engine_.ctx_);
   Violations violations;
   if (!push_json(L, call_.message.payload, schema ? schema->get() : nullptr, violations)) {
     raise(L, "the payload: " + to_string(violations));
   }
-  return 2;
+  return 3;
 }
 
 namespace {

@@ -81,13 +81,18 @@ void ScriptTask::set_state(lua_State* L, int index) {
   lua_rawseti(L, LUA_REGISTRYINDEX, state_);
 }
 
+// What was changed and set before goes with it. Whoever asks for ctx.state from here on gets the
+// defaults.
 void ScriptTask::forget(std::optional<Time> quiet_until) {
   forgotten_ = true;
+  unit_.timers.clear();
+  if (state_ != kNoRef) luaL_unref(engine_.state().get(), LUA_REGISTRYINDEX, state_);
+  state_ = kNoRef;
   unit_.state = StateChange{.bytes = std::nullopt, .quiet_until = quiet_until};
 }
 
 void ScriptTask::finish_state(lua_State* L, std::string& problem) {
-  if (forgotten_ || state_ == kNoRef) return;
+  if (state_ == kNoRef) return;
   lua_rawgeti(L, LUA_REGISTRYINDEX, state_);
   std::string bytes;
   Violations violations;
@@ -101,7 +106,12 @@ void ScriptTask::finish_state(lua_State* L, std::string& problem) {
               std::to_string(kMaxState) + " (more belongs into `tables`)";
     return;
   }
-  if (bytes != state_before_) unit_.state = StateChange{.bytes = std::move(bytes)};
+  if (bytes == state_before_) return;
+  if (forgotten_) {
+    problem = "ctx.state was changed after ctx:forget(), which keeps nothing of it";
+    return;
+  }
+  unit_.state = StateChange{.bytes = std::move(bytes)};
 }
 
 }  // namespace host::script

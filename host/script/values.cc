@@ -1,9 +1,7 @@
 #include "host/script/values.h"
 
-#include <array>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "host/script/lua_state.h"
@@ -126,7 +124,7 @@ int box_le(lua_State* L) {
 }
 
 std::int64_t checked_money(lua_State* L, Wide minor) {
-  if (minor > kMaxMoney || minor < -kMaxMoney) raise(L, "money beyond 90 trillion is not exact");
+  if (minor > kMaxMoney || minor < -kMaxMoney) raise(L, "money beyond 70 trillion is not exact");
   return static_cast<std::int64_t>(minor);
 }
 
@@ -428,56 +426,6 @@ Result<Duration> to_duration(lua_State* L, int index) {
                       "write \"20s\", \"1m\", or a number of seconds");
   }
   return Duration{std::llround(seconds * 1e6)};
-}
-
-std::string format_money(std::int64_t minor) {
-  const std::uint64_t size =
-      minor < 0 ? 0 - static_cast<std::uint64_t>(minor) : static_cast<std::uint64_t>(minor);
-  std::string cents = std::to_string(size % 100);
-  if (cents.size() < 2) cents.insert(0, "0");
-  return (minor < 0 ? "-" : "") + std::to_string(size / 100) + "." + cents;
-}
-
-Result<std::int64_t> parse_money(std::string_view text) {
-  const auto bad = [&](const char* why) {
-    return make_error(Error::Code::invalid,
-                      "\"" + std::string(text.substr(0, 40)) + "\" is no money: " + why,
-                      "write it like \"2.50\"");
-  };
-  std::string_view digits = text;
-  const bool negative = !digits.empty() && digits.front() == '-';
-  if (negative) digits.remove_prefix(1);
-  const std::size_t point = digits.find('.');
-  const std::string_view whole = digits.substr(0, point);
-  const std::string_view cents =
-      point == std::string_view::npos ? std::string_view() : digits.substr(point + 1);
-  if (whole.empty() || whole.size() > 14 || (point != std::string_view::npos && cents.empty())) {
-    return bad("it is not a decimal number");
-  }
-  if (cents.size() > 2) return bad("it has more than two decimals");
-  std::int64_t minor = 0;
-  for (const char c : whole) {
-    if (c < '0' || c > '9') return bad("it is not a decimal number");
-    minor = minor * 10 + (c - '0');
-  }
-  for (std::size_t i = 0; i < 2; ++i) {
-    const char c = i < cents.size() ? cents[i] : '0';
-    if (c < '0' || c > '9') return bad("it is not a decimal number");
-    minor = minor * 10 + (c - '0');
-  }
-  if (minor > kMaxMoney) return bad("it is beyond 90 trillion");
-  return negative ? -minor : minor;
-}
-
-Result<std::int64_t> money_of_number(double value) {
-  const double minor = std::round(value * 100);
-  if (!(std::abs(minor) <= static_cast<double>(kMaxMoney))) {
-    return make_error(Error::Code::invalid, "is no amount of money up to 90 trillion");
-  }
-  if (minor / 100 != value) {
-    return make_error(Error::Code::invalid, "has more than two decimals");
-  }
-  return static_cast<std::int64_t>(minor);
 }
 
 }  // namespace host::script

@@ -43,8 +43,8 @@ std::optional<std::uint64_t> to_boxed_bits(lua_State* L, int index);
 /// "1m" or a number of seconds, as every ctx function takes it. Error: invalid.
 Result<Duration> to_duration(lua_State* L, int index);
 
-/// Largest amount: 9e15 minor units are still exact in a double.
-inline constexpr std::int64_t kMaxMoney = 9'000'000'000'000'000;
+/// Largest amount: up to 2^46 no two amounts share the double that JSON makes of them.
+inline constexpr std::int64_t kMaxMoney = 7'000'000'000'000'000;
 std::string format_money(std::int64_t minor);
 /// "2.50", "-3", "0.5": at most two decimals. Error: invalid.
 Result<std::int64_t> parse_money(std::string_view text);

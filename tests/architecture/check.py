@@ -74,7 +74,8 @@ def judge_include(path, line):
 def files(root):
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(f for f in folders if f not in rules.SKIPPED_FOLDERS)
-        for name in sorted(names):
+        # In a worktree .git is a file.
+        for name in sorted(set(names) - set(rules.SKIPPED_FOLDERS)):
             yield os.path.relpath(os.path.join(folder, name), root)
 
 

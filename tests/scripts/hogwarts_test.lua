@@ -65,11 +65,21 @@ return {
   ["nobody goes back where the arrivals came from, or stays"] = function(t)
     begin(t, { seed = 11, pace = "1s", hops = 15 })
     until_rest(t, 15)
+    local from, seen = {}, 0 -- where the visit of a chain and hop came from
     for _, place in ipairs(world.order) do
       for _, owl in ipairs(t:sent(world.topic[place])) do
         t:same(false, owl.payload.from == place)
+        from[owl.payload.chain .. owl.payload.hop] = owl.payload.from
       end
     end
+    for _, place in ipairs(world.order) do
+      for _, owl in ipairs(t:sent(world.topic[place])) do
+        local before = owl.payload.hop > 0 and from[owl.payload.chain .. owl.payload.hop - 1]
+        t:same(false, before == place)
+        seen = seen + 1
+      end
+    end
+    t:same(true, seen > 7)
   end,
 
   ["a scene has at most 20 words"] = function(t)

@@ -100,6 +100,20 @@ TEST_CASE("exec is part of the unit, and a query after it an error") {
   CHECK_THAT(p.failure(R"({"query":true})"), Contains("ctx:query after ctx:exec"));
 }
 
+TEST_CASE("what a unit of work writes and plans is bounded as what it sends") {
+  const auto ends_with = [](const std::string& call) {
+    Plugin p(handler("for i = 1, 10001 do " + call + " if i % 1000 == 0 then ctx:yield() end end",
+                     "timers = { t = function() end }," + kTables));
+    Waiting w(p, Plugin::message("in", "{}"));
+    while (!w.step().finished()) w.answer(std::monostate{});
+    return w.step().outcome->error.message;
+  };
+  CHECK(ends_with("ctx:exec('delete from p_t')") ==
+        "ctx:exec: more than 10000 statements in one unit of work");
+  CHECK(ends_with("ctx:after(1, 't')") == "ctx:after: more than 10000 timers in one unit of work");
+  CHECK(ends_with("ctx:cancel('t')") == "ctx:cancel: more than 10000 timers in one unit of work");
+}
+
 TEST_CASE("reading another key gives its state, or nil and why") {
   Plugin p(
       handler("local s, err = ctx:read('other') ctx:emit('out', 'k', s or { code = err.code })"));
@@ -214,10 +228,18 @@ TEST_CASE("ctx:all inside of ctx:all") {
 
 TEST_CASE(
     "when one function of ctx:all raises, the handler does, and late answers change nothing") {
-  Plugin p(handler("ctx:all { function() ctx:read('a') end, function() error('broken') end }"));
+  Plugin p(handler(
+      "ctx:all { function() ctx:read('a') end, function() ctx:read('b') error('broken') end }"));
   Waiting w(p, Plugin::message("in", "{}"));
+  std::map<std::string, std::uint64_t> ids;
+  for (const auto& effect : w.step().effects)
+    ids[std::get<ports::ReadEffect>(effect.what).key] = effect.id;
+  w.answer_id(ids["b"], ports::StateRow{});
   REQUIRE(w.step().outcome);
   CHECK_THAT(w.step().outcome->error.message, Contains("broken"));
+  w.answer_id(ids["a"], ports::StateRow{});
+  CHECK_FALSE(w.step().finished());
+  CHECK(w.step().effects.empty());
 }
 
 TEST_CASE("an answer that nobody waits for is ignored") {
@@ -288,6 +310,11 @@ TEST_CASE("chance repeats with the message and differs between messages") {
   auto other = Plugin::message("in", "{}");
   other.chance_seed = "another";
   CHECK(p.run(other).unit.emits[0].payload != first);
+}
+
+TEST_CASE("a shuffled list is a list, even when it is empty") {
+  Plugin p(handler("ctx:emit('out', 'k', ctx:shuffle {})"));
+  CHECK(p.done().emits[0].payload == "[]");
 }
 
 TEST_CASE("a seed chooses the same for ever: test vectors") {

@@ -72,6 +72,9 @@ TEST_CASE("nil, err is answered by its code") {
   CHECK(status("other") == 500);
   CHECK(header_of(answer("return nil, { code = 'rate_limited', retry_after = 1.2 }"),
                   "retry-after") == "2");
+  CHECK(
+      header_of(answer("return nil, { code = 'rate_limited', retry_after = 1e300 }"), "retry-after")
+          .empty());
 }
 
 TEST_CASE("req:invalid is 422 with its list") {
@@ -144,10 +147,41 @@ TEST_CASE("what a handler emits is its unit") {
   CHECK(outcome.unit.emits[0].key == "a");
 }
 
+TEST_CASE("what a handler sends is bounded with its headers") {
+  CHECK_THAT(failure("ctx:emit('out', 'a', {}, { h = ('x'):rep(9e6) }) return 202"),
+             Contains("ctx:emit: more than 8 MB in one unit of work"));
+}
+
+TEST_CASE("a stream's map is given ctx and the message, and makes the record or leaves it out") {
+  Plugin p(R"(local spec = require "host.spec" return { api = 1, name = "p",
+    emits = { out = spec.any }, on = { out = { schema = { n = 0 }, handle = function() end } },
+    routes = { ["GET /x"] = { auth = "none", stream = { topic = "out", map = function(ctx, msg)
+      if msg.n == 0 then return nil end
+      if msg.n == 1 then ctx:emit("out", "k", {}) end
+      if msg.n == 2 then ctx.state.n = 1 end
+      return { key = ctx.key, plugin = ctx.plugin, at = ctx:now(), twice = msg.n * 2 } end } } } })");
+  const auto mapped = [&p](const std::string& payload) {
+    ports::Call call = Plugin::message("out", payload);
+    call.kind = ports::Call::Kind::stream_map;
+    const auto started = p.engine->start(std::move(call));
+    REQUIRE(started.step.mapped);
+    return *started.step.mapped;
+  };
+  CHECK(mapped(R"({"n":4})") ==
+        R"({"at":"2026-11-21T12:00:00Z","key":"k","plugin":"p","twice":8})");
+  CHECK(p.log.lines().empty());
+  CHECK(mapped("{}").empty());
+  CHECK(mapped(R"({"n":1})").empty());
+  CHECK_THAT(p.log.lines().back().text, Contains("ctx:emit is not there in a stream's map"));
+  CHECK(mapped(R"({"n":2})").empty());
+  CHECK_THAT(p.log.lines().back().text, Contains("ctx.state is not there in a stream's map"));
+}
+
 TEST_CASE("a handler that raises is 500 without its secrets, with the error for the log") {
   CHECK_THAT(failure("error('secret detail')"), Contains("plugins/p.lua:4: secret detail"));
   CHECK_THAT(failure("return 'x'"), Contains("status"));
   CHECK_THAT(failure("return 99"), Contains("from 200 to 599"));
+  CHECK_THAT(failure("return 1e300"), Contains("from 200 to 599"));
   CHECK_THAT(failure("return 200, function() end"), Contains("not in this version"));
   CHECK_THAT(failure("return 200, { n = 0/0 }"), Contains("n"));
   CHECK_THAT(failure("return 200, {}, { ['content-length'] = '1' }"),

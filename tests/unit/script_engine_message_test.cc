@@ -133,10 +133,25 @@ TEST_CASE("an error without a line of its own names the line that raised it, or 
   CHECK(error.message == "the script raised a table instead of a text: not there");
   CHECK(error.line == 5);
   CHECK(failed("\n\ncoroutine.yield(1)").line == 5);
+  error = failed("\nlocal wrong = coroutine.wrap(5)");  // raised in the host's own Lua code
+  CHECK(error.file == "plugins/p.lua");
+  CHECK(error.line == 4);
   error = failed("\nctx.state.n = print");
   CHECK_THAT(error.message, Contains("ctx.state cannot be saved"));
   CHECK(error.file == "plugins/p.lua");
   CHECK(error.line == 2);  // where the handler begins
+}
+
+TEST_CASE("ctx:all inside of itself without end is an error") {
+  CHECK_THAT(Plugin(handler("local function f() ctx:all { f } end f()")).failure(),
+             Contains("nested too deep"));
+}
+
+TEST_CASE("a long error is cut, between two characters") {
+  Plugin p(handler("error(('ü'):rep(1e5), 0)"));
+  const std::string message = p.send("{}").error.message;
+  CHECK(message.size() < 10'000);
+  CHECK(message.ends_with("ü..."));
 }
 
 TEST_CASE("a handler that runs away has failed, and the next one runs") {
@@ -217,6 +232,24 @@ TEST_CASE("forget drops the state, with a quiet time") {
   CHECK_FALSE(p.done("{}").state->quiet_until);
 }
 
+TEST_CASE("forget takes along what was set before it, and a state changed after it is an error") {
+  Plugin p(
+      handler("ctx:after(1, 't') ctx.state.n = 9 ctx:forget()\n"
+              "if msg.timer then ctx:after(2, 't') end\n"
+              "if msg.n then ctx.state.n = msg.n end\n"
+              "ctx:emit('out', 'k', { n = ctx.state.n })",
+              "timers = { t = function() end },"));
+  auto call = Plugin::message("in", "{}");
+  call.state = Plugin::state(R"({"n":41})");
+  const UnitOfWork unit = p.run(call).unit;
+  REQUIRE(unit.state);
+  CHECK_FALSE(unit.state->bytes);
+  CHECK(unit.timers.empty());
+  CHECK(unit.emits.at(0).payload == R"({"n":0})");
+  CHECK(p.done(R"({"timer":true})").timers.size() == 1);
+  CHECK_THAT(p.failure(R"({"n":1})"), Contains("changed after ctx:forget()"));
+}
+
 TEST_CASE("the last reply counts") {
   Plugin p(handler("ctx:reply { n = 1 } ctx:reply { n = 2 }"));
   CHECK(p.done().reply == R"({"n":2})");
@@ -242,6 +275,8 @@ TEST_CASE("misuse of emit raises with the script's line and what is wrong") {
   CHECK_THAT(fails("local c = ctx c:emitt('out', 'k', {})"),
              Contains("ctx has no 'emitt'") && Contains("'emit'"));
   CHECK_THAT(fails("ctx.total = 1"), Contains("cannot be set"));
+  CHECK_THAT(fails("ctx.log.info = print"), Contains("ctx.log is read-only"));
+  CHECK_THAT(fails("ctx.log.wran('x')"), Contains("did you mean \"warn\"?"));
   CHECK_THAT(fails("ctx:ask('out', 'k', {})"), Contains("not there in the handler of a message"));
   CHECK_THAT(fails("local ring = 'ring' ctx:after('x', ring)"), Contains("the delay"));
   CHECK_THAT(fails("local ring = 'ring' ctx:after(1, ring)"), Contains("there is no timer 'ring'"));
@@ -279,7 +314,7 @@ TEST_CASE("an error names the whole file, however long its name is") {
   CHECK(outcome.error.line == 1);
 }
 
-TEST_CASE("1,000 coroutines are admitted, and ended ones make room") {
+TEST_CASE("coroutines are admitted up to the limit, and ended ones make room") {
   Plugin p(handler("ctx:yield()"), {.max_running = 3});
   std::vector<std::unique_ptr<ports::Task>> tasks;
   while (p.engine->admits()) {
@@ -352,11 +387,24 @@ TEST_CASE("logs carry plugin, key and id, and secrets are masked") {
   CHECK(fields["n"] == "1");
 }
 
+TEST_CASE("secrets inside of a setting are masked, and one that begins another whole") {
+  Plugin p(handler("local c = ctx.config\n"
+                   "print(c.mail.password, c.keys[1], c.keys[2], c.mail.user)",
+                   "config = { mail = { user = 'ann', password = spec.string { secret = true } },"
+                   " keys = spec.list(spec.string) { secret = true } },"),
+           {},
+           {{"mail", {.text = R"({"password":"abc"})", .is_json = true}},
+            {"keys", {.text = R"(["abcdef","xyz"])", .is_json = true}}});
+  p.done();
+  REQUIRE(p.log.lines().size() == 1);
+  CHECK(p.log.lines()[0].text == "***\t***\t***\tann");
+}
+
 TEST_CASE("metrics are declared, prefixed and labelled") {
   Plugin p(handler(
       "ctx:count('hits', 2, { kind = 'a' }) ctx:gauge('size', 5) ctx:observe('took', 0.5)"
       " local hit, hits = 'hit', 'hits' if msg.bad then ctx:count(hit) end if msg.kind then "
-      "ctx:gauge(hits, 1) end",
+      "ctx:gauge(hits, 1) end if msg.nan then ctx:observe('took', 0 / 0) end",
       "metrics = { hits = { 'counter', 'h', labels = { 'kind' } }, size = { 'gauge', 's' }, "
       "took = { 'histogram', 't' } },"));
   p.done();
@@ -366,6 +414,7 @@ TEST_CASE("metrics are declared, prefixed and labelled") {
   CHECK(p.metrics.kinds["p_hits_total"] == "counter");
   CHECK_THAT(p.failure(R"({"bad":true})"), Contains("did you mean 'hits'"));
   CHECK_THAT(p.failure(R"({"kind":true})"), Contains("declared as a counter"));
+  CHECK_THAT(p.failure(R"({"nan":true})"), Contains("must be a finite number"));
 }
 
 TEST_CASE("the key and once fields of a payload are found, or it is said why not") {

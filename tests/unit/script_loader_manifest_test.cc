@@ -299,6 +299,8 @@ TEST_CASE("tables only add, and their names begin with the plugin's") {
             "4: tables[\"#1\"] gives the column \"id\" no type of text, bigint, double precision");
   check_one("  tables = { 'create table p_a (id text); select 1' },",
             "4: tables[\"#1\"] holds more than one statement: write one each");
+  check_one("  tables = { 'alter table p_a add column b text, drop column c' },",
+            "4: tables[\"#1\"] goes on behind its column with \",\"");
   check_one("  tables = { 'create index p_i on q_a (id)' },",
             "4: tables[\"#1\"] names \"q_a\": names begin with \"p_\"");
   CHECK(refused(R"(  tables = {

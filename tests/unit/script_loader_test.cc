@@ -92,6 +92,9 @@ TEST_CASE("a file that cannot be read is named") {
   plugin.load();
   CHECK(plugin.problems.at(0).to_string() ==
         "/nowhere/p.lua: cannot read /nowhere/p.lua: No such file or directory");
+  plugin.request.file = HOST_SOURCE_DIR "/plugins";
+  plugin.load();
+  CHECK_THAT(plugin.problems.at(0).message, Contains("/plugins: Is a directory"));
 }
 
 TEST_CASE("after loading, require finds what is there and nothing else") {
@@ -167,6 +170,20 @@ return { api = 1, name = "p", config = {
           "or deployment file: others see command lines)"});
 }
 
+TEST_CASE("a secret inside of a setting stays off the command line") {
+  const auto with = [](bool from_command_line) {
+    Plugin plugin(
+        "local spec = require 'host.spec'\n"
+        "return { api = 1, name = 'p', config = { mail = { key = spec.string { secret = true } } } "
+        "}");
+    plugin.request.config = {
+        {"mail", {.text = R"({"key":"hush"})", .from_command_line = from_command_line}}};
+    return plugin;
+  };
+  CHECK_THAT(with(true).refused().at(0), Contains("comes from the command line"));
+  CHECK(with(false).loaded().secrets == std::vector<std::string>{"hush"});
+}
+
 TEST_CASE(
     "a setting without value and default is a problem, but not for a check without deployment") {
   const std::string source =
@@ -231,6 +248,7 @@ TEST_CASE("undefined globals are found without running them, in every function")
   CHECK(lint("for _, v in pairs(string) do print(v) end").empty());
   CHECK(lint("local t = {}\nt.x = 1\nreturn t.y").empty());
   CHECK_THAT(lint("return {\n  a = ,\n}").at(0), Contains("p.lua:2: unexpected symbol"));
+  CHECK_THAT(lint("\x1bLJ\x02").at(0), Contains("wrong mode"));
 }
 
 TEST_CASE("a check loads, lints and compares all plugins, and tells each problem once") {

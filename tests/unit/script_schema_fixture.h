@@ -48,7 +48,7 @@ class Values {
     REQUIRE(done.ok());
   }
 
-  /// What the chunk returns, as text; an error is "error: ...".
+  /// What the chunk returns, as text; an error is "error: ...", with its place.
   std::string run(const std::string& code) {
     std::string out;
     const Result<void> done = state_->protect([&](lua_State* inner) {
@@ -56,7 +56,7 @@ class Values {
       push_text_of(inner, -1);
       out = lua_tostring(inner, -1);
     });
-    return done ? out : "error: " + done.error().message;
+    return done ? out : "error: " + done.error().to_string();
   }
   std::string error(const std::string& code) {
     const std::string out = run(code);

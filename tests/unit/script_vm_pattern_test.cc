@@ -94,6 +94,34 @@ TEST_CASE("a pattern that backtracks without end is stopped by its budget") {
   CHECK_THAT(box.error("return ('('):rep(1000000):gsub('%b()', '')"), Contains("too costly"));
 }
 
+TEST_CASE("a large set costs what it takes to read it") {
+  Sandbox box;
+  for (const char* set : {"[%s]", "[%s]*b", "[^%s]-b", "%%f[%s]"}) {
+    INFO(set);
+    CHECK_THAT(box.error(std::string("return ('z'):rep(30000):find(('") + set +
+                         "'):format(('a'):rep(30000)))"),
+               Contains("too costly"));
+  }
+}
+
+TEST_CASE("a plain search takes time in proportion to its text, whatever is searched for") {
+  Sandbox box;
+  const auto answer = box.run("return ('a'):rep(1500000):find(('a'):rep(750000) .. 'b', 1, true)",
+                              "test.lua", std::chrono::seconds(1));
+  if (!answer) FAIL(answer.error().to_string());
+  CHECK(*answer == "nil");
+  CHECK(box.result("return table.concat({ ('abc'):find('', 9, true) }, ',')") == "4,3");
+  CHECK(box.result("return table.concat({ ('a.c.'):find('.', 3, true) }, ',')") == "4,4");
+}
+
+TEST_CASE("what gsub builds is bounded within one replacement, too") {
+  Sandbox box;
+  CHECK_THAT(box.error("return #('x'):rep(1e6):gsub('.*', ('%0'):rep(1000))"),
+             Contains("the result of gsub is too long"));
+  CHECK_THAT(box.error("return #('x'):rep(1e6):gsub('x', ('y'):rep(1e5))"),
+             Contains("the result of gsub is too long"));
+}
+
 TEST_CASE("a text beyond the limit is refused by patterns and taken by plain search") {
   Sandbox box(64u << 20);
   CHECK_THAT(box.error("return ('a'):rep(9e6):find('b*c')"), Contains("too long for patterns"));

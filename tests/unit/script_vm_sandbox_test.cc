@@ -36,6 +36,12 @@ TEST_CASE("libraries cannot be changed") {
   CHECK_THAT(box.error("setmetatable(string, {})"), Contains("protected metatable"));
 }
 
+TEST_CASE("getmetatable gives the metatable of a table, and nil of anything else") {
+  Sandbox box;
+  CHECK(box.result("return tostring(getmetatable(1)) .. tostring(getmetatable({}))") == "nilnil");
+  CHECK(box.result("local m = {} return getmetatable(setmetatable({}, m), 5) == m") == "true");
+}
+
 TEST_CASE("no address leaks") {
   Sandbox box;
   CHECK(box.result("return tostring({})") == "table");
@@ -84,6 +90,11 @@ TEST_CASE("nesting through host functions is bounded before the C stack is") {
           "return tostring(setmetatable({}, { __tostring = function(t) return tostring(t) end }))"),
       Contains("nested too deep"));
   CHECK_THAT(box.error("local function f() return ('x'):gsub('x', f) end return f()"),
+             Contains("nested too deep"));
+  CHECK_THAT(box.error("local function f() return coroutine.wrap(f)() end return f()"),
+             Contains("nested too deep"));
+  CHECK_THAT(box.error("local function f() return coroutine.resume(coroutine.create(f)) end\n"
+                       "error((select(192, f())))"),
              Contains("nested too deep"));
   CHECK(box.result("return tostring(1)") == "1");
 }

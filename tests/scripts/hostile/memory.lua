@@ -17,5 +17,6 @@ return {
   ["a bomb in a coroutine"] = [[coroutine.wrap(function() local t = {}
     while true do t[#t + 1] = ("x"):rep(1000) .. #t end end)()]],
   ["gsub that grows"] = [[return #(("x"):rep(1e6):gsub("x", ("y"):rep(1000)))]],
+  ["gsub with a template that grows"] = [[return #(("x"):rep(1e6):gsub(".*", ("%0"):rep(1e5)))]],
   ["lower of a large text"] = [[local t = {} while true do t[#t + 1] = (("X"):rep(1e6) .. #t):lower() end]],
 }

@@ -1,0 +1,151 @@
+"""The table on the terminal, the page in docs/ and its plot."""
+
+import dataclasses
+import html
+import json
+import math
+
+from . import measure
+from .rows import HEAD, Row
+
+PAGE = "docs/benchmarks.md"
+PLOT = "docs/benchmarks.svg"
+
+
+@dataclasses.dataclass
+class Result:
+    """What one bench found, or why it could not run."""
+    name: str
+    commit: str
+    date: str
+    load: float
+    quick: bool
+    rows: list
+    failed: str = ""
+
+
+def keep(folder, result):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{result.name}.json").write_text(json.dumps(dataclasses.asdict(result), indent=1))
+
+
+def kept(folder, commit, names):
+    """The full results of that commit, in the order of the benches."""
+    found = []
+    for name in names:
+        path = folder / f"{name}.json"
+        if not path.exists():
+            continue
+        result = Result(**json.loads(path.read_text()))
+        result.rows = [Row(**row) for row in result.rows]
+        if result.commit == commit and not result.quick:
+            found.append(result)
+    return found
+
+
+def show(rows):
+    table = [HEAD] + [row.cells() for row in rows]
+    widths = [max(len(line[i]) for line in table) for i in range(len(HEAD))]
+    for line in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+    for row in rows:
+        if row.note:
+            print(f"  {row.work}: {row.note}")
+
+
+def cell(text):
+    return text.replace("|", "\\|")
+
+
+def section(result):
+    lines = [f"### {result.name}", "",
+             f"{result.date}, load average {result.load:.1f} before it.", ""]
+    if result.failed:
+        return lines + [f"Could not be set up: {result.failed}", ""]
+    lines += ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
+    lines += ["| " + " | ".join(cell(text) for text in row.cells()) + " |" for row in result.rows]
+    lines += ["", *(f"- {row.work}: {row.note}." for row in result.rows if row.note), ""]
+    return lines
+
+
+def page(results, missing, machine):
+    rows = [row for result in results for row in result.rows if row.target is not None]
+    met = sum(row.score() is not None and row.score() >= 1 for row in rows)
+    commit = results[0].commit if results else "unknown"
+    lines = [
+        "# Benchmarks", "",
+        "Written by `./dev bench --write`; do not edit. Each figure is the median of its rounds, each",
+        "ratio the median of the ratios of its rounds: host and peer take turns, so what disturbs one",
+        "disturbs the other. Trust ratios more than absolute values.", "",
+        f"- Machine: {machine}.",
+        f"- Commit: `{commit}`. Measured: {', '.join(sorted({r.date for r in results}))}.",
+        "- Load: the load average beside each bench tells how busy the machine was with other work.",
+        f"- Targets met: {met} of {len(rows)}.",
+    ]
+    if missing:
+        lines.append(f"- Not measured at this commit: {', '.join(missing)}.")
+    lines += ["", "![How far each figure is from its target](benchmarks.svg)", "", *METHOD, ""]
+    for result in results:
+        lines += section(result)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+METHOD = [
+    "## How it is measured", "",
+    "- `engine`: the real runtime and script engine on the fake log and store of the tests; the codec",
+    "  alone decodes and encodes the same payload and state, by the same schemas, on as many threads.",
+    "- `embedded`, `millions`: the real log and store, `synchronous=FULL`; a feeder appends messages as",
+    "  fast as they are taken, which is part of the work, as its insert is for SQLite alone. CPU time is",
+    "  that of the process without making the messages.",
+    "- `hop`: 1,000 messages a second arrive at one handler, which sends each to another; the time is",
+    "  from the end of the first handler to the end of the second, with the commit between them.",
+    "- `http`, `post`: the built host with one lane; wrk with one thread is the client. Server and",
+    "  client have a core each in `http`. nginx has one worker and does the same in Lua with cjson,",
+    "  but checks no schema.",
+    "- `idle`: from exec to `/readyz` 200 on a new data folder; resident memory and CPU time after two",
+    "  seconds of rest.",
+]
+
+
+def plot(rows, commit):
+    """Bars of score: 1 is the target, more is better. A logarithmic axis from a quarter to 8."""
+    rows = [row for row in rows if row.score() is not None]
+    left, bar, gap, width = 470, 16, 10, 330
+    height = 60 + len(rows) * (bar + gap)
+
+    def x(score):
+        return left + (min(max(math.log2(score), -2), 3) + 2) / 5 * width
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 90} {height}" '
+        'font-family="sans-serif" font-size="12">',
+        f'<rect width="{left + width + 90}" height="{height}" fill="#ffffff"/>',
+        f'<text x="10" y="20" font-size="14">times better than its target, commit {commit}</text>',
+    ]
+    for score in (0.25, 0.5, 1, 2, 4, 8):
+        at, line = x(score), "#333333" if score == 1 else "#dddddd"
+        parts.append(f'<line x1="{at:.0f}" y1="40" x2="{at:.0f}" y2="{height - 10}" stroke="{line}"/>')
+        parts.append(f'<text x="{at:.0f}" y="36" text-anchor="middle" fill="#555555">{score:g}</text>')
+    for number, row in enumerate(rows):
+        y = 46 + number * (bar + gap)
+        end, score = x(row.score()), row.score()
+        color = "#2f7d4f" if score >= 1 else "#b3541e"
+        parts.append(f'<text x="{left - 8}" y="{y + 12}" text-anchor="end">'
+                     f'{html.escape(shortened(row.work))}</text>')
+        parts.append(f'<rect x="{min(end, x(1)):.1f}" y="{y}" width="{abs(end - x(1)):.1f}" '
+                     f'height="{bar}" fill="{color}"/>')
+        parts.append(f'<text x="{left + width + 8}" y="{y + 12}">{score:.2f}</text>')
+    return "\n".join(parts + ["</svg>"]) + "\n"
+
+
+def shortened(text, most=72):
+    return text if len(text) <= most else text[:most - 1] + "…"
+
+
+def write(root, results, names, scratch):
+    have = [result.name for result in results]
+    missing = [name for name in names if name not in have]
+    (root / PAGE).write_text(page(results, missing, measure.machine(scratch)))
+    rows = [row for result in results for row in result.rows]
+    (root / PLOT).write_text(plot(rows, results[0].commit if results else "unknown"))
+    print(f"written: {PAGE}, {PLOT}")

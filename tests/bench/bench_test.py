@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""The benches' arithmetic and their report; no measuring."""
+
+import pathlib
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as xml
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from bench import endurance, report  # noqa: E402
+from bench.rows import CannotSetUp, Row, short, spread_of  # noqa: E402
+
+
+def result(name="hop", commit="abc", **more):
+    return report.Result(name, commit, "2026-11-21 12:00 UTC", 0.5, False, **more)
+
+
+class RowTest(unittest.TestCase):
+    def test_a_value_at_its_target_scores_one(self):
+        self.assertEqual(1, Row("work", 40_000, "/s", target=40_000).score())
+        self.assertEqual("yes", Row("work", 40_000, "/s", target=40_000).met())
+
+    def test_where_less_is_better_half_the_target_scores_two(self):
+        self.assertEqual(2, Row("work", 10, "MB", target=20, at_least=False).score())
+        self.assertEqual("NO", Row("work", 21, "MB", target=20, at_least=False).met())
+
+    def test_a_target_of_the_ratio_is_judged_by_the_ratio(self):
+        row = Row("work", 7, "/s", ratio=0.4, target=0.5, on="ratio")
+        self.assertAlmostEqual(0.8, row.score())
+        self.assertEqual("≥ 0.5×", row.target_text())
+
+    def test_without_a_peer_a_target_of_the_ratio_is_not_judged(self):
+        row = Row("work", 7, "/s", target=0.5, on="ratio")
+        self.assertIsNone(row.score())
+        self.assertEqual("", row.met())
+
+    def test_figures_are_short(self):
+        self.assertEqual(["12.3 k", "5 M", "0.123", "999"],
+                         [short(each) for each in (12_340, 5e6, 0.1234, 999)])
+        self.assertEqual("3: 1 to 3", spread_of([2, 1, 3]))
+
+
+class PauseTest(unittest.TestCase):
+    BEFORE = {0.05: 10, 0.1: 10, 0.25: 10, float("inf"): 10}
+
+    def test_the_quantile_is_the_bound_that_the_share_stays_below(self):
+        after = {0.05: 1008, 0.1: 1009, 0.25: 1010, float("inf"): 1010}
+        self.assertEqual((50.0, 0.999), endurance.quantile(self.BEFORE, after, 0.998))
+        self.assertEqual(100.0, endurance.quantile(self.BEFORE, after, 0.999)[0])
+        self.assertEqual(250.0, endurance.quantile(self.BEFORE, after, 1.0)[0])
+
+    def test_without_a_commit_there_is_no_quantile(self):
+        with self.assertRaises(CannotSetUp):
+            endurance.quantile(self.BEFORE, self.BEFORE, 0.999)
+
+    def test_buckets_are_read_from_the_metrics(self):
+        metrics = {'host_commit_seconds_bucket{plugin="circle",le="0.1"}': 3.0,
+                   'host_commit_seconds_bucket{plugin="circle",le="+Inf"}': 4.0,
+                   'host_commit_seconds_sum{plugin="circle"}': 9.0}
+        self.assertEqual({0.1: 3.0, float("inf"): 4.0}, endurance.commit_pauses(metrics))
+
+
+class ReportTest(unittest.TestCase):
+    ROW = Row("a | b", 7, "ms", "peer", 14, 0.5, 10, at_least=False, note="a note")
+
+    def test_results_of_another_commit_and_short_ones_are_not_kept(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            report.keep(folder, result(rows=[self.ROW]))
+            quick = result("idle", rows=[self.ROW])
+            quick.quick = True
+            report.keep(folder, quick)
+            self.assertEqual(["hop"],
+                             [r.name for r in report.kept(folder, "abc", ["idle", "hop"])])
+            self.assertEqual([self.ROW], report.kept(folder, "abc", ["hop"])[0].rows)
+            self.assertEqual([], report.kept(folder, "other", ["hop"]))
+
+    def test_the_page_tells_what_could_not_be_set_up_and_what_is_missing(self):
+        text = report.page([result(rows=[self.ROW]), result("http", rows=[], failed="no nginx")],
+                           ["soak"], "one machine")
+        self.assertIn("Could not be set up: no nginx", text)
+        self.assertIn("Not measured at this commit: soak.", text)
+        self.assertIn("Targets met: 1 of 1.", text)
+        self.assertIn("| a \\| b | 7 ms | ≤ 10 ms | yes | peer: 14 ms | 0.50 |", text)
+
+    def test_the_plot_has_a_bar_for_each_target(self):
+        rows = [self.ROW, Row("no target", 1, "s"), Row("x < y", 0.001, "s", target=1)]
+        root = xml.fromstring(report.plot(rows, "abc"))
+        bars = root.findall("{http://www.w3.org/2000/svg}rect")
+        self.assertEqual(1 + 2, len(bars))  # and the ground
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
