@@ -18,6 +18,7 @@ LAYERS = {
     "host/adapters/web": ["host/ports", "host/core", "host/base"],
     "host/adapters/telemetry": ["host/ports", "host/core", "host/base"],
     "host/adapters/files": ["host/ports", "host/core", "host/base"],
+    "host/adapters/tokens": ["host/ports", "host/core", "host/base"],
     # Bindings log and count for scripts: the ports' headers for that name no library.
     "bindings": ["host/script", "host/ports", "host/core", "host/base"],
     # The composition root is the one place that knows everybody.
@@ -43,8 +44,9 @@ THIRD_PARTY = {
     "spdlog/": ["host/adapters/telemetry"],
     "fmt/": ["host/adapters/telemetry"],
     "prometheus/": ["host/adapters/telemetry"],
-    "nlohmann/": ["host/script", "bindings", "host/app", "host/adapters/sqlite"],
-    "openssl/": ["host/script", "bindings", "host/adapters/sqlite"],
+    "nlohmann/": ["host/script", "bindings", "host/app", "host/adapters/sqlite",
+                  "host/adapters/tokens"],
+    "openssl/": ["host/script", "bindings", "host/adapters/sqlite", "host/adapters/tokens"],
     "CLI/": ["host/app"],
     "catch2/": ["tests"],
 }
