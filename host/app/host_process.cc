@@ -15,6 +15,14 @@ constexpr Duration kBeginTick = std::chrono::milliseconds(10);
 
 Exit cannot_run(const Error& error) { return {kCannotRun, "host: " + error.to_string() + "\n"}; }
 
+/// An address that a client of this machine can use, of one that stands for all of them.
+std::string reachable(std::string address) {
+  for (const auto& [any, one] : {std::pair{"0.0.0.0:", "127.0.0.1:"}, {"[::]:", "[::1]:"}}) {
+    if (address.starts_with(any)) address.replace(0, std::string_view(any).size(), one);
+  }
+  return address;
+}
+
 Exit cannot_listen(const char* option, const Error& error) {
   const int code = error.code == Error::Code::invalid ? kUsage : kCannotRun;
   return {code, std::string("host: ") + option + ": " + error.to_string() + "\n"};
@@ -66,10 +74,14 @@ std::optional<Exit> HostProcess::make_runtime() {
                            .identity = std::move(*identity),
                            .topic_prefix = settings_.prefix,
                            .limits = {},
-                           .skip_gaps = settings_.skip_gaps},
-      runtime::Runtime::Settings{.lanes = settings_.lanes,
-                                 .ready = [this] { return readiness_->answer(); },
-                                 .authenticator = authenticator()});
+                           .skip_gaps = settings_.skip_gaps,
+                           .files = &files_},
+      runtime::Runtime::Settings{
+          .lanes = settings_.lanes,
+          .ready = [this] { return readiness_->answer(); },
+          .pages = [this](const HttpRequest& request) { return docs_.answer(request, true); },
+          .changed = [this](const auto& plugins) { docs_.publish(plugins); },
+          .authenticator = authenticator()});
   watcher_ = std::make_unique<files::FileWatcher>(
       parts_.control, [this](const std::vector<std::string>&) { reloader_->files_changed(); });
   reloader_ = std::make_unique<runtime::Reloader>(reloader_parts());
@@ -167,6 +179,7 @@ std::optional<Exit> HostProcess::listen() {
     if (!server) return cannot_run(server.error());
     servers_.push_back(std::move(*server));
   }
+  docs_.set_server("http://" + reachable(address_->to_string()));
   if (!settings_.admin) return std::nullopt;
   Result<std::shared_ptr<web::Address>> admin = web::Address::reserve(*settings_.admin);
   if (!admin) return cannot_listen("--admin", admin.error());
@@ -180,7 +193,8 @@ std::optional<Exit> HostProcess::listen() {
                                                 .clock = clock_,
                                                 .guard = AdminGuard(guard),
                                                 .metrics = [this] { return metrics_text(); },
-                                                .ready = [this] { return readiness_->answer(); }});
+                                                .ready = [this] { return readiness_->answer(); },
+                                                .docs = docs_});
   auto server = web::Server::listen(admin_lane_.io(), admin_address_, *admin_, settings);
   if (!server) return cannot_run(server.error());
   admin_server_ = std::move(*server);
@@ -305,6 +319,7 @@ void HostProcess::shut_down() {
   admin_lane_.stop();
   servers_.clear();
   admin_server_.reset();
+  files_.stop();
   database_->stop();
   parts_.logger.log(ports::LogLevel::info, "stopped");
 }
