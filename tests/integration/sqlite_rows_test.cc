@@ -56,13 +56,13 @@ struct Long {
 TEST_CASE("rows come page by page, all of them, in order and exact") {
   Long f(GENERATE(true, false));
   f.insert(1, 5000, 200);  // 1 MB: more than is kept in memory
-  const Cursor cursor = opened(f.rows("select id, x, y, null as nothing from a_t order by id"));
+  const Cursor cursor = opened(f.rows("select id, x, y, null as empty from a_t order by id"));
   std::int64_t expected = 0;
   int pages = 0;
   for (bool last = false; !last; ++pages) {
     const ports::RowsPage page = must(f.next(cursor, 10'000));
     last = page.last;
-    CHECK(page.rows.columns == std::vector<std::string>{"id", "x", "y", "nothing"});
+    CHECK(page.rows.columns == std::vector<std::string>{"id", "x", "y", "empty"});
     for (const auto& row : page.rows.rows) {
       ++expected;
       REQUIRE(row[0] == SqlValue(expected));

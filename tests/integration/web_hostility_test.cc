@@ -227,9 +227,11 @@ TEST_CASE("connections above the cap are told so and closed") {
   Client two(lane.port());
   lane.wait_until([&] { return lane.server->stats().connections == 2; });
   Client three(lane.port());
-  const Client::Answer answer = three.answer();
-  CHECK(answer.status == 503);
-  CHECK(answer.header("connection") == "close");
+  if (!webtest::Wire::tls()) {  // a handshake would cost what is to be spared
+    const Client::Answer answer = three.answer();
+    CHECK(answer.status == 503);
+    CHECK(answer.header("connection") == "close");
+  }
   CHECK(three.ended());
   three.close();
   one.close();

@@ -343,12 +343,15 @@ TEST_CASE(
   lane.run([&] {  // the loop sees nothing of what happens here
     idle.send(get("/echo"));
     idle.delivered();
-    queued = std::make_unique<Client>(lane.port());
-    queued->send(get("/echo"));
-    queued->delivered();
+    if (!webtest::Wire::tls()) {  // with TLS nothing is asked before the server has greeted
+      queued = std::make_unique<Client>(lane.port());
+      queued->send(get("/echo"));
+      queued->delivered();
+    }
     lane.server->drain([drained] { drained->set_value(); });
   });
   for (Client* client : {&idle, queued.get()}) {
+    if (client == nullptr) continue;
     const Client::Answer answer = client->answer();
     CHECK(answer.body == "GET /echo ");
     CHECK(answer.header("connection") == "close");

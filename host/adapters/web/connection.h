@@ -15,6 +15,8 @@
 #include "host/adapters/web/request_parser.h"
 #include "host/adapters/web/response_head.h"
 #include "host/adapters/web/server.h"
+#include "host/adapters/web/tls_session.h"
+#include "host/adapters/web/trusted_proxies.h"
 #include "host/ports/http_server.h"
 
 namespace host::web {
@@ -36,6 +38,8 @@ struct ServerCore {
   std::list<std::shared_ptr<Connection>> connections = {};
   Server::Stats stats = {};
   UniqueFunction<void()> on_removed = {};  // after each connection that went
+  std::string wire = {};                   // with TLS: where bytes of a socket are read to
+  std::string text = {};                   // and what they said
 };
 
 /// One client. Requests become slots in a queue; whoever answers fills its slot; bytes leave from
@@ -46,7 +50,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using SlotId = std::uint64_t;
 
-  Connection(std::shared_ptr<ServerCore> core, TcpSocket socket, std::string address);
+  /// `tls` null: the client speaks HTTP as it is.
+  Connection(std::shared_ptr<ServerCore> core, TcpSocket socket, std::string address,
+             std::unique_ptr<TlsSession> tls);
 
   void start(std::list<std::shared_ptr<Connection>>::iterator self);
   /// Answers 503 and closes, without reading a request.
@@ -85,6 +91,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read();
   void on_read(const boost::system::error_code& ec, std::size_t n);
   void on_eof();
+  // connection_tls.cc
+  void wait_for_wire();
+  void on_wire(const boost::system::error_code& ec);
+  void on_wire_bytes(std::size_t n);
+  std::string_view outgoing();
+  void sent(std::size_t n);
+
   void process();
   void on_head();
   void on_request();
@@ -112,6 +125,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<ServerCore> core_;
   TcpSocket socket_;
   std::string address_;
+  std::unique_ptr<TlsSession> tls_;
   std::list<std::shared_ptr<Connection>>::iterator self_ = {};
   RequestParser parser_;
   ReadBuffer in_;
