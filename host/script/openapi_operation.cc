@@ -71,8 +71,7 @@ json request_body(const PluginTable::Route& row) {
     out["content"][type]["schema"] = schema->json_schema();
     if (schema->kind() == Kind::lines) {
       out["description"] = "each line is a value of its own";
-      out["content"][type]["x-max-lines"] =
-          static_cast<std::int64_t>(*schema->parts().max);
+      out["content"][type]["x-max-lines"] = static_cast<std::int64_t>(*schema->parts().max);
     }
     const bool lines = schema->kind() == Kind::lines;  // none are lines, too
     required = required && !lines && !schema->optional() && !schema->fills_in();

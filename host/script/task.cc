@@ -139,6 +139,18 @@ ports::Step ScriptTask::resume(std::uint64_t effect, ports::EffectAnswer answer)
   });
 }
 
+ports::Step ScriptTask::next_part(std::size_t bytes) {
+  if (!in_parts() || !running_) return {};
+  part_begun_ = true;
+  part_bytes_ = bytes;
+  part_.clear();
+  return run([this](lua_State* L) {
+    lua_settop(coroutine_.L, 0);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, iterator_);
+    return 1;
+  });
+}
+
 std::uint64_t ScriptTask::begin_effect(decltype(ports::Effect::what) what, Waiting waiting) {
   const std::uint64_t id = next_effect_++;
   waiting.id = id;

@@ -24,18 +24,6 @@ void ScriptTask::begin_parts(lua_State* L, int body, int status, Headers headers
   response = {status, std::move(headers), {}};
 }
 
-ports::Step ScriptTask::next_part(std::size_t bytes) {
-  if (!in_parts() || !running_) return {};
-  part_begun_ = true;
-  part_bytes_ = bytes;
-  part_.clear();
-  return run([this](lua_State* L) {
-    lua_settop(coroutine_.L, 0);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, iterator_);
-    return 1;
-  });
-}
-
 /// Takes what the iterator returned. True: it is to be called again, and lies on the coroutine.
 bool ScriptTask::take_line() {
   lua_State* co = coroutine_.L;
