@@ -59,10 +59,14 @@ std::optional<Exit> HostProcess::make_runtime() {
                            .identity = std::move(*identity),
                            .topic_prefix = settings_.prefix,
                            .limits = {},
-                           .skip_gaps = settings_.skip_gaps},
-      runtime::Runtime::Settings{.lanes = settings_.lanes,
-                                 .ready = [this] { return readiness_->answer(); },
-                                 .authenticator = authenticator()});
+                           .skip_gaps = settings_.skip_gaps,
+                           .files = &files_},
+      runtime::Runtime::Settings{
+          .lanes = settings_.lanes,
+          .ready = [this] { return readiness_->answer(); },
+          .pages = [this](const HttpRequest& request) { return docs_.answer(request, true); },
+          .changed = [this](const auto& plugins) { docs_.publish(plugins); },
+          .authenticator = authenticator()});
   watcher_ = std::make_unique<files::FileWatcher>(
       parts_.control, [this](const std::vector<std::string>&) { reloader_->files_changed(); });
   reloader_ = std::make_unique<runtime::Reloader>(reloader_parts());
@@ -244,6 +248,7 @@ void HostProcess::shut_down() {
   admin_lane_.stop();
   servers_.clear();
   admin_server_.reset();
+  files_.stop();
   database_->stop();
   parts_.logger.log(ports::LogLevel::info, "stopped");
 }

@@ -6,11 +6,13 @@
 #include <vector>
 
 #include "host/adapters/files/file_watcher.h"
+#include "host/adapters/files/static_folder.h"
 #include "host/adapters/sqlite/database.h"
 #include "host/adapters/telemetry/metrics.h"
 #include "host/adapters/tokens/bearer_tokens.h"
 #include "host/adapters/web/server.h"
 #include "host/app/admin.h"
+#include "host/app/api_docs.h"
 #include "host/app/control_loop.h"
 #include "host/app/readiness.h"
 #include "host/app/run_settings.h"
@@ -73,8 +75,10 @@ class HostProcess {
   SystemClock clock_;
   SystemChance chance_;
   runtime::Asks asks_;
+  files::StaticFolder files_;
   const std::optional<tokens::BearerTokens> tokens_;  // nothing: no `auth`
   Scripts scripts_;
+  ApiDocs docs_;
   std::unique_ptr<sqlite::Database> database_;
   std::unique_ptr<Readiness> readiness_;
   std::unique_ptr<runtime::Runtime> runtime_;

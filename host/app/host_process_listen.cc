@@ -14,6 +14,15 @@ std::string url(const web::Address& address, bool tls) {
   return (tls ? "https://" : "http://") + address.to_string();
 }
 
+/// An address that a client of this machine can use, of one that stands for all of them.
+std::string reachable(std::string address) {
+  for (const auto& [any, one] : {std::pair{"0.0.0.0:", "127.0.0.1:"}, {"[::]:", "[::1]:"}}) {
+    const std::size_t at = address.find(any);
+    if (at != std::string::npos) address.replace(at, std::string_view(any).size(), one);
+  }
+  return address;
+}
+
 }  // namespace
 
 std::optional<Exit> HostProcess::listen() {
@@ -38,6 +47,7 @@ std::optional<Exit> HostProcess::listen() {
     if (!server) return cannot_run(server.error());
     servers_.push_back(std::move(*server));
   }
+  docs_.set_server(reachable(url(*address_, tls_ != nullptr)));
   return settings_.admin ? listen_admin() : std::nullopt;
 }
 
@@ -62,7 +72,8 @@ std::optional<Exit> HostProcess::listen_admin() {
                                                 .clock = clock_,
                                                 .guard = AdminGuard(guard),
                                                 .metrics = [this] { return metrics_text(); },
-                                                .ready = [this] { return readiness_->answer(); }});
+                                                .ready = [this] { return readiness_->answer(); },
+                                                .docs = docs_});
   auto server = web::Server::listen(admin_lane_.io(), admin_address_, *admin_, settings);
   if (!server) return cannot_run(server.error());
   admin_server_ = std::move(*server);

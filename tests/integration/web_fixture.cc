@@ -247,9 +247,11 @@ void Lane::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> res
   } else if (path.starts_with("/big/")) {
     responder->respond(
         {.status = 200, .headers = {}, .body = std::string(std::stoul(path.substr(5)), 'b')});
-  } else if (path == "/stream") {
+  } else if (path == "/stream" || path == "/whole") {
+    using Body = ports::HttpResponder::Body;
     streams.push_back(responder->stream(
-        {.status = 200, .headers = {{"content-type", "text/event-stream"}}, .body = "ignored"}));
+        {.status = 200, .headers = {{"content-type", "text/event-stream"}}, .body = "ignored"},
+        path == "/whole" ? Body::whole : Body::events));
     streams.back()->on_close([this] { ++closed_streams; });
   } else if (path == "/raise") {
     throw std::runtime_error("a handler's defect");

@@ -12,7 +12,7 @@ struct Inner final : ports::HttpHandler {
   void handle(HttpRequest, std::unique_ptr<ports::HttpResponder> responder) override {
     ++asked;
     if (streams) {
-      responder->stream(answer);
+      responder->stream(answer, ports::HttpResponder::Body::events);
     } else {
       responder->respond(answer);
     }
@@ -25,7 +25,7 @@ struct Inner final : ports::HttpHandler {
 struct Responder final : ports::HttpResponder {
   explicit Responder(std::optional<HttpResponse>& out) : out_(out) {}
   void respond(HttpResponse response) override { out_ = std::move(response); }
-  std::shared_ptr<ports::HttpStream> stream(HttpResponse head) override {
+  std::shared_ptr<ports::HttpStream> stream(HttpResponse head, Body) override {
     out_ = std::move(head);
     return nullptr;
   }

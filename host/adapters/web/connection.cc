@@ -76,8 +76,8 @@ void Connection::on_eof() {
   in_.clear();
   set_phase(Phase::idle);
   // Who reads no stream to its end has gone; who waits for an answer may have closed one half only.
-  const bool streams =
-      std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.streaming; });
+  const bool streams = std::any_of(slots_.begin(), slots_.end(),
+                                   [](const Slot& slot) { return slot.streaming && !slot.whole; });
   if (streams || (slots_.empty() && !writing_)) abort();
 }
 
@@ -201,16 +201,18 @@ void Connection::respond(SlotId id, HttpResponse response) {
   ready();
 }
 
-void Connection::begin_stream(SlotId id, HttpResponse head) {
+void Connection::begin_stream(SlotId id, HttpResponse head, ports::HttpResponder::Body body) {
   Slot* slot = find(id);
   if (slot == nullptr || slot->taken) return;
   if (refuse_response(head) != nullptr) return respond(id, std::move(head));
   slot->taken = slot->streaming = true;
+  slot->whole = body == ports::HttpResponder::Body::whole;
   slot->framing.chunked = true;
   if (slot->framing.http10) slot->keep_alive = false;
   head.body.clear();
   slot->response = std::move(head);
-  if (eof_ || core_->draining || slot->framing.head_request) end_stream(*slot);
+  const bool nobody_reads = (eof_ || core_->draining) && !slot->whole;
+  if (nobody_reads || slot->framing.head_request) end_stream(*slot);
   ready();
 }
 
@@ -448,7 +450,7 @@ void Connection::on_tick() {
 void Connection::drain() {
   if (closed_ || closing_) return;
   for (Slot& slot : slots_) {
-    if (!slot.streaming) continue;
+    if (!slot.streaming || slot.whole) continue;
     end_stream(slot);
     slot.keep_alive = false;
   }

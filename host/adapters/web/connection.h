@@ -64,7 +64,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // For responders and streams; without effect once the slot is answered or gone.
   void respond(SlotId id, HttpResponse response);
-  void begin_stream(SlotId id, HttpResponse head);
+  void begin_stream(SlotId id, HttpResponse head, ports::HttpResponder::Body body);
   void stream_write(SlotId id, std::string bytes, UniqueFunction<void(bool)> done);
   void stream_on_close(SlotId id, UniqueFunction<void()> callback);
   void stream_finish(SlotId id);
@@ -79,6 +79,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     bool keep_alive = true;
     bool taken = false;  // answered, or a stream has begun
     bool streaming = false;
+    bool whole = false;     // of a stream: to be sent to its end, or broken off
     bool complete = false;  // nothing more will come
     std::optional<HttpResponse> response;
     std::string chunks;  // of a stream that is not at the front yet

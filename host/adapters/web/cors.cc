@@ -47,8 +47,8 @@ class Responder final : public ports::HttpResponder {
   void respond(HttpResponse response) override {
     inner_->respond(with(std::move(response), headers_));
   }
-  std::shared_ptr<ports::HttpStream> stream(HttpResponse head) override {
-    return inner_->stream(with(std::move(head), headers_));
+  std::shared_ptr<ports::HttpStream> stream(HttpResponse head, Body body) override {
+    return inner_->stream(with(std::move(head), headers_), body);
   }
   bool alive() const override { return inner_->alive(); }
 
