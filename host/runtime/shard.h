@@ -138,7 +138,7 @@ class Shard {
   void drain_ready();
   void start_task(const ItemPtr& item, ports::StateRow state);
   bool held_back(const Item& item) const;
-  bool finished_full() const;
+  bool bytes_full() const;
   void release_queries();
   void acknowledged();
   void count(const Batch& batch);
@@ -192,7 +192,7 @@ class Shard {
   std::map<std::string, Offset> offsets_;  // as the claim found them
   std::map<std::string, std::unique_ptr<TopicInput>> inputs_;
   std::unordered_map<std::string, Mailbox> boxes_;
-  std::set<std::string> waiting_;  // mailboxes whose head may not start yet
+  std::map<std::int64_t, ItemPtr> waiting_;  // by arrival: heads that may not start yet
   StateView view_;
   TimerQueue timers_;
   std::map<std::string, Time> every_next_;
