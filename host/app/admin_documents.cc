@@ -1,6 +1,7 @@
 #include "host/app/admin_documents.h"
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace host::app {
 namespace {
@@ -21,6 +22,22 @@ json problem_list(const Problems& problems) {
                     {"hint", problem.hint}});
   }
   return list;
+}
+
+/// A payload as JSON; nothing where it is none, or nested deeper than a script may write it: to
+/// write it out again takes stack for every level.
+std::optional<json> shown_payload(const std::string& text) {
+  constexpr int kDeepest = 128;
+  bool too_deep = false;
+  json payload = json::parse(
+      text,
+      [&too_deep](int depth, json::parse_event_t, json&) {
+        too_deep = too_deep || depth > kDeepest;
+        return !too_deep;
+      },
+      false);
+  if (too_deep || payload.is_discarded()) return std::nullopt;
+  return payload;
 }
 
 json letter_summary(const ports::DeadLetter& letter) {
@@ -97,10 +114,9 @@ std::string dead_document(const ports::DeadLetter& letter) {
   document["time"] = format_time(letter.message.time);
   document["headers"] = json::object();
   for (const auto& [name, value] : letter.message.headers) document["headers"][name] = value;
-  // As JSON where it is some, so that people can read it; the text is always there, exactly.
+  // As JSON where it is some, so that people can read it; the text is always there.
   document["payload_text"] = letter.message.payload;
-  json payload = json::parse(letter.message.payload, nullptr, false);
-  if (!payload.is_discarded()) document["payload"] = std::move(payload);
+  if (auto payload = shown_payload(letter.message.payload)) document["payload"] = *payload;
   return text_of(document);
 }
 

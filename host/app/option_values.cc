@@ -58,7 +58,9 @@ Result<void> read_durations(const std::map<std::string, std::string>& texts, Opt
     const std::string& text = texts.at(name);
     if (text.empty()) continue;
     Result<Duration> parsed = parse_duration(text);
-    if (!parsed || *parsed == Duration::zero()) return wrong(name, text, "such as 10s or 250ms");
+    if (!parsed || *parsed == Duration::zero() || *parsed > std::chrono::hours(24)) {
+      return wrong(name, text, "such as 10s or 250ms, at most 1d");
+    }
     *value = *parsed;
   }
   return {};

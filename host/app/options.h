@@ -18,6 +18,9 @@ inline constexpr int kFindings = 1;   // scripts have problems
 inline constexpr int kUsage = 2;      // the call is wrong
 inline constexpr int kCannotRun = 3;  // not with what it found: folder held, port taken, ...
 
+/// CPU time of a script between two waits where --turn-limit says nothing.
+inline constexpr Duration kTurnLimit = std::chrono::milliseconds(100);
+
 /// "PLUGIN.FIELD=VALUE", from --set or HOST_SET__PLUGIN__FIELD.
 struct Assignment {
   std::string plugin;

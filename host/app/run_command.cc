@@ -52,7 +52,7 @@ constexpr Help kMetrics[] = {
 int run_command(const Options& options) {
   ControlLoop control;
   HostProcess* process = nullptr;  // set before anything is posted to it
-  Signals signals({.stop = [&] { control.post([&] { control.quit(); }); },
+  Signals signals({.stop = [&] { control.quit(); },
                    .reload =
                        [&] {
                          control.post([&] {
@@ -65,8 +65,7 @@ int run_command(const Options& options) {
   }
   telemetry::PrometheusMetrics metrics;
   for (const Help& metric : kMetrics) metrics.describe(metric.name, metric.kind, metric.help);
-  const script::Watchdog watchdog(
-      {.turn = options.turn_limit.value_or(std::chrono::milliseconds(100))}, *logger);
+  const script::Watchdog watchdog({.turn = options.turn_limit.value_or(kTurnLimit)}, *logger);
 
   const std::variant<RunSettings, Exit> made = make_run_settings(options);
   if (const Exit* exit = std::get_if<Exit>(&made)) return say(*exit);

@@ -127,7 +127,6 @@ std::variant<RunSettings, Exit> make_run_settings(const Options& options) {
   take(options.prefix, settings.prefix);
   take(options.partitions, settings.partitions);
   take(options.stop_timeout, settings.stop_timeout);
-  take(options.turn_limit, settings.turn_limit);
   take(options.memory, settings.memory);
   take(options.skip_gaps, settings.skip_gaps);
   if (options.data) settings.data = *options.data;

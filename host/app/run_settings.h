@@ -22,7 +22,6 @@ struct RunSettings {
   PartitionNumber partitions = 16;
   int lanes = 1;
   Duration stop_timeout = std::chrono::seconds(10);
-  Duration turn_limit = std::chrono::milliseconds(100);
   std::size_t memory = 128u << 20;  // bytes of each Lua state
   bool skip_gaps = false;
   std::map<std::string, Retention> topics;
@@ -34,7 +33,8 @@ struct RunSettings {
 /// Watchdog in the process when there is a deployment file.
 std::variant<RunSettings, Exit> make_run_settings(const Options& options);
 
-/// The nearest folder above `file` that has scripts/, else the working directory.
+/// The nearest folder above `file` that has scripts/scenarios or scripts/policies, else the working
+/// directory.
 std::filesystem::path find_root(const std::filesystem::path& file);
 /// Threads that the cgroup's quota and the affinity of the process allow; at least 1.
 int usable_cpus();

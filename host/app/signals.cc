@@ -8,7 +8,7 @@
 namespace host::app {
 namespace {
 
-// Ends the signal thread; nobody else sends it.
+// Ends the signal thread, when the destructor sends it; from anybody else it means nothing.
 constexpr int kLeave = SIGUSR2;
 
 sigset_t handled() {
@@ -28,6 +28,7 @@ Signals::Signals(Handlers handlers) : handlers_(std::move(handlers)) {
 }
 
 Signals::~Signals() {
+  leaving_ = true;
   pthread_kill(thread_.native_handle(), kLeave);
   thread_.join();
 }
@@ -38,7 +39,10 @@ void Signals::run() {
   for (;;) {
     int number = 0;
     if (sigwait(&set, &number) != 0) continue;
-    if (number == kLeave) return;
+    if (number == kLeave) {
+      if (leaving_) return;
+      continue;
+    }
     if (number == SIGHUP) {
       handlers_.reload();
     } else if (stopping) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <thread>
 
@@ -24,6 +25,7 @@ class Signals {
   void run();
 
   const Handlers handlers_;
+  std::atomic<bool> leaving_{false};
   std::thread thread_;
 };
 

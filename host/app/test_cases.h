@@ -19,7 +19,7 @@ struct TestCase {
 };
 
 /// Runs the case against a fresh world of `revisions`. Nothing: it passed; else why not, with the
-/// line. A case that runs longer than ten seconds of its own is ended.
+/// line. A case that runs longer than ten seconds, itself or the plugins that it drives, is ended.
 std::optional<Error> run_case(script::LuaState& state, const TestCase& test,
                               const TestWorld::Revisions& revisions, const RunSettings& settings);
 

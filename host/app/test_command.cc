@@ -1,10 +1,10 @@
 #include <cstdio>
 
-#include "bindings/ctx.h"
 #include "bindings/modules.h"
 #include "host/adapters/telemetry/logger.h"
 #include "host/adapters/telemetry/metrics.h"
 #include "host/app/commands.h"
+#include "host/app/load_revision.h"
 #include "host/app/test_cases.h"
 #include "host/script/revision.h"
 #include "host/script/test_file.h"
@@ -81,17 +81,7 @@ class TestRun {
     std::variant<RunSettings, Exit> made = make_run_settings(options);
     if (const Exit* exit = std::get_if<Exit>(&made)) return wrong(exit->text);
     settings = std::move(std::get<RunSettings>(made));
-    Scripts scripts(settings, [this](const script::LoadRequest& request) {
-      const script::Bindings sees{bindings::modules(), bindings::open_ctx};
-      runtime::Loaded loaded;
-      auto result = script::load_revision(request, sees, {*logger_, metrics_});
-      if (auto* problems = std::get_if<Problems>(&result)) {
-        loaded.problems = std::move(*problems);
-      } else {
-        loaded.revision = std::move(std::get<0>(result));
-      }
-      return loaded;
-    });
+    Scripts scripts(settings, revision_loader(settings.memory, *logger_, metrics_));
     bool fine = true;
     for (const Deployment::Plugin& plugin : settings.plugins) {
       runtime::Loaded loaded = scripts.load(plugin.file);
@@ -117,7 +107,7 @@ class TestRun {
 
 int test_command(const Options& options) {
   const auto logger = telemetry::make_logger({.level = ports::LogLevel::error});
-  const script::Watchdog watchdog({}, *logger);
+  const script::Watchdog watchdog({.turn = options.turn_limit.value_or(kTurnLimit)}, *logger);
   TestRun run(options);
   for (const std::string& file : options.files) run.run(file);
   std::printf("%d passed, %d failed\n", run.tally.passed, run.tally.failed);

@@ -13,6 +13,7 @@ namespace {
 
 constexpr PartitionNumber kPartitions = 4;  // several, so that keys meet on a shard and do not
 constexpr Duration kLongestRequest = std::chrono::minutes(1);
+constexpr Duration kLongestCase = std::chrono::seconds(10);  // of CPU time
 
 /// Every run of a test is alike.
 class SeededChance final : public ports::Chance {
@@ -89,7 +90,7 @@ void read_target(HttpRequest& request) {
 }
 
 Error endless() {
-  return make_error(Error::Code::exhausted, "the plugins did not come to rest",
+  return make_error(Error::Code::exhausted, "the plugins did not come to rest in ten seconds",
                     "two handlers that answer each other for ever?");
 }
 
@@ -112,6 +113,7 @@ Result<std::unique_ptr<TestWorld>> TestWorld::make(const Revisions& revisions,
 }
 
 Result<void> TestWorld::open(const Revisions& revisions, const RunSettings& settings) {
+  lane_.stop_after(kLongestCase);
   auto database =
       sqlite::Database::open({.dir = {}, .clock = lane_, .threads = false, .in_memory = true});
   if (!database) return database.error();

@@ -20,7 +20,8 @@
 namespace host::app {
 
 /// Plugins on virtual time: the real shards, gateway and database (in memory), one lane, no
-/// threads. One world a test case. Only on its thread.
+/// threads. One world a test case; it runs for ten seconds of CPU time at most, so that plugins
+/// which never come to rest hold nobody up. Only on its thread.
 class TestWorld final : public bindings::TestDriver {
  public:
   using Revisions = std::vector<std::shared_ptr<const ports::Revision>>;

@@ -18,7 +18,10 @@ class VirtualExecutor final : public Executor, public ports::Clock {
   TimerId post_after(Duration delay, UniqueFunction<void()> work) override;
   void cancel(TimerId id) override;
 
-  /// Runs what is ready until nothing is. False: still not after `kSteps` pieces of work.
+  /// After so much CPU time of this thread no work runs any more: plugins that never come to rest
+  /// end there. Until it is called there is no limit.
+  void stop_after(Duration cpu_time);
+  /// Runs what is ready until nothing is. False: still not at the limit.
   [[nodiscard]] bool run_ready();
   /// Lets time pass; what falls due on the way runs at its time. False as above.
   [[nodiscard]] bool advance(Duration duration);
@@ -27,13 +30,12 @@ class VirtualExecutor final : public Executor, public ports::Clock {
   /// Drops all work: its owners are about to go.
   void clear();
 
-  static constexpr std::size_t kSteps = 5'000'000;
-
  private:
   Time now_ = from_micros(1'767'225'600'000'000);  // 2026-01-01T00:00:00Z
   std::deque<UniqueFunction<void()>> ready_;
   std::map<std::pair<Time, TimerId>, UniqueFunction<void()>> delayed_;
   TimerId next_ = 1;
+  Duration cpu_limit_ = kForever;  // of the thread's CPU clock
 };
 
 }  // namespace host::app

@@ -8,6 +8,8 @@ namespace {
 constexpr Duration kClaimAgain = std::chrono::seconds(1);
 constexpr std::size_t kMostWaiting = 1'000;
 
+std::size_t size_of(const Emit& emit) { return emit.payload.size() + 200; }
+
 }  // namespace
 
 Door::Door(ShardRef ref, const Environment& environment, Executor& lane)
@@ -42,6 +44,7 @@ void Door::claim() {
                      if (alive.expired()) return;
                      if (!image) {
                        // Who waits is told now; nothing of it was sent.
+                       waiting_bytes_ = 0;
                        for (Waiting& next : std::exchange(waiting_, {})) {
                          next.callback(retryable_error(Error::Code::unavailable,
                                                        image.error().message, image.error().hint));
@@ -61,14 +64,19 @@ void Door::claim() {
 }
 
 void Door::send(std::vector<Emit> emits, Headers headers, Callback callback) {
-  if (!open() || waiting_.size() >= kMostWaiting) {
+  std::size_t bytes = 0;
+  for (const Emit& emit : emits) bytes += size_of(emit);
+  const bool crowded = waiting_.size() >= kMostWaiting ||
+                       (!waiting_.empty() && waiting_bytes_ + bytes > env_.limits.outbox_bytes);
+  if (!open() || crowded) {
     lane_.post([callback = std::move(callback)]() mutable {
       callback(retryable_error(Error::Code::unavailable, "the log or the store is behind",
                                "try again in a second"));
     });
     return;
   }
-  waiting_.push_back({std::move(emits), std::move(headers), std::move(callback)});
+  waiting_bytes_ += bytes;
+  waiting_.push_back({std::move(emits), std::move(headers), std::move(callback), bytes});
   if (scheduled_) return;
   scheduled_ = true;
   lane_.post([this, alive = std::weak_ptr<int>(alive_)] {
@@ -100,9 +108,10 @@ void Door::submit() {
     Waiting& next = waiting_.front();
     for (const Emit& emit : next.emits) {
       ++seq_;
-      bytes += emit.payload.size() + 200;
+      bytes += size_of(emit);
       commit->outgoing.push_back({epoch_, seq_, record_of(emit, next.headers, seq_)});
     }
+    waiting_bytes_ -= next.bytes;
     in_flight_.push_back(std::move(next));
     waiting_.pop_front();
   }

@@ -33,6 +33,7 @@ class Door {
     std::vector<Emit> emits;
     Headers headers;
     Callback callback;
+    std::size_t bytes = 0;
   };
   void claim();
   void submit();
@@ -49,6 +50,7 @@ class Door {
   std::int64_t epoch_ = 0, commit_no_ = 0, seq_ = 0;
   Outbox outbox_;
   std::deque<Waiting> waiting_;
+  std::size_t waiting_bytes_ = 0;
   std::vector<Waiting> in_flight_;
   std::shared_ptr<ports::ShardCommit> commit_;  // in flight
   std::vector<ports::DeadLetter> refused_;      // by the log; ride on the next commit

@@ -100,6 +100,7 @@ struct TopicInput {
   bool stopped = false;  // by a gap or a topic that is gone
   bool removed = false;  // the plugin's code does not read it any more
   std::string why;       // it does not go on
+  std::string told;      // the last of these that was logged
 
   /// The offset that a commit would write: of the first message that it does not pass.
   Offset next(std::size_t passed_in_batch) const {

@@ -175,6 +175,7 @@ void Reloader::became_live(Plugin& plugin, std::shared_ptr<const ports::Revision
   plugin.previous = std::move(plugin.live);
   plugin.live = std::move(next);
   plugin.refused.clear();
+  plugin.away = false;  // what was to be tried again is behind it, also after a rollback
   plugin.tried.clear();
   for (const auto& [path, text] : plugin.live->files()) plugin.tried[path] = text;
   const Manifest& manifest = plugin.live->manifest();

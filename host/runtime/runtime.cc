@@ -17,13 +17,21 @@ namespace host::runtime {
 struct Runtime::OnLane {
   OnLane(int number, const Environment& env, const Settings& settings)
       : gateway(env, lane, {.ready = settings.ready}), lane(number) {}
+  /// Shards that end post to their lane, and requests that a door still holds are the lane's, so
+  /// these go before it.
+  ~OnLane() {
+    for (auto& [name, plugin] : plugins) {
+      plugin.shards.clear();
+      plugin.door.reset();
+    }
+  }
 
   struct Code {
     std::unique_ptr<PluginCode> code;
     std::unique_ptr<Door> door;
     std::vector<std::unique_ptr<Shard>> shards;
   };
-  // The lane goes first: work that waits on its loop may hold tasks of the plugins' engines.
+  // The lane goes before the code: work that waits on its loop may hold tasks of the engines.
   std::map<std::string, Code> plugins;
   Gateway gateway;
   Lane lane;

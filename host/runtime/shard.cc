@@ -85,18 +85,15 @@ void Shard::code_changed() {
   }
   if (status_ != Status::running) return;
   const Manifest& manifest = code_.manifest();
-  std::set<std::string> wanted;
   for (const Manifest::Subscription& entry : manifest.on) {
     const std::string topic = env_.topic_prefix + entry.topic;
-    wanted.insert(topic);
     if (!inputs_.contains(topic)) resolve_start(topic, entry.from_now);
   }
   const std::string inbox = env_.topic_prefix + manifest.inbox();
-  wanted.insert(inbox);
   if (!inputs_.contains(inbox)) resolve_start(inbox, false);
   for (auto& [topic, input] : inputs_) {
     // What was taken from a topic that the new revision does not read is still carried out.
-    input->removed = !wanted.contains(topic);
+    input->removed = !reads(topic);
     if (input->removed) input->fetch.reset();
     fetch(*input);
   }
@@ -125,12 +122,14 @@ void Shard::reset() {
   loads_once_.clear();
   loads_state_.clear();
   loads_scheduled_ = false;
+  loading_ = 0;
   ready_.clear();
   draining_ready_ = false;
   room_posted_ = false;
   finished_count_ = finished_bytes_ = 0;
   sql_uncommitted_.clear();
   queries_.clear();
+  reads_why_.clear();
   refused_.clear();
   outbox_.clear();
   commit_scheduled_ = false;
@@ -253,7 +252,7 @@ ShardStatus Shard::status() const {
   out.timers = timers_.size();
   out.outbox = outbox_.rows();
   out.unfinished = running_.size() + finished_count_;
-  std::string why = why_;
+  std::string why = why_.empty() ? reads_why_ : why_;
   for (const auto& [topic, input] : inputs_) {
     if (why.empty()) why = input->why;
   }

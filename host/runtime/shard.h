@@ -37,15 +37,16 @@ struct ShardStatus {
 /// What happened since the last commit; given to the metrics with each.
 struct Counts {
   double handled = 0, raised = 0, retried = 0, dead = 0, duplicates = 0, once_dropped = 0,
-         quiet_dropped = 0, timers = 0;
+         quiet_dropped = 0;
 };
 
 /// One shard while we own it: takes its messages in, runs them key by key, and commits what they
 /// did. The path of a message, and the file that has it:
 ///   take    (shard_take.cc)    from the log, the pending rows or a timer into its key's mailbox
 ///   run     (shard_run.cc)     payload, dedupe and state are there: the handler runs, may wait
+///   outcome (shard_outcome.cc) it ended: a unit that waits for its commit, a retry, a dead letter
 ///   collect (shard_commit.cc)  the longest prefix of finished or parked messages is one commit
-///   settle  (shard_commit.cc)  the answer of the store: done, again, or everything anew
+///   settle  (shard_settle.cc)  the answer of the store: done, again, or everything anew
 /// A claim that is lost, or a commit whose outcome is unknown, throws all of this away and reads
 /// the shard anew; nothing of it was visible. Destroying a shard is the same. Only on its lane.
 class Shard {
@@ -95,14 +96,22 @@ class Shard {
   void resolve_start(const std::string& topic, bool from_now);
   void fetch(TopicInput& input);
   void fetched(TopicInput& input, Result<ports::Fetched> result);
-  void take_record(TopicInput& input, Record record);
+  void input_waits(TopicInput& input, const Error& why);
+  bool take_record(TopicInput& input, Record record);  // false: not now, and nothing was changed
+  Message message_of(Record record) const;
+  void deliver(const ItemPtr& item, const Manifest::Subscription* subscription,
+               Result<ports::Engine::Inspected> inspected);
+  bool reads(const std::string& topic) const;
+  StreamPosition& mark_of(const Item& item);
   bool seen_before(const Item& item);
+  void drop_repeat(const ItemPtr& item);
   void forward_to_inbox(const ItemPtr& item);
   void refuse(const ItemPtr& item, const char* reason, Error error);
   void take_pending(ports::PendingRow row);
   void take_due_timers();
   void load_timer_page();
   void schedule_timers();
+  bool timers_may_come() const;
   void schedule_every();
   void take_every(const Manifest::Every& every, Time due);
   bool has_room(const TopicInput& input) const;
@@ -113,41 +122,44 @@ class Shard {
   void enqueue(ItemPtr item);
   void pump(const std::string& box);
   void pump_waiting();
+  void drain_ready();
   void look_at(const std::string& box);
+  bool held_back(const Item& item) const;
+  bool bytes_full() const;
   bool prepare(const ItemPtr& item);  // true: payload, dedupe and state are here
   template <class Answer, class Take>
   auto loaded(std::vector<ItemPtr> items, Take take);
   void schedule_loads();
   void flush_loads();
   void check_once(std::vector<ItemPtr> items);
-  void drop_repeat(const ItemPtr& item);
+  void reads_fail(const Error& why);
   void run(const ItemPtr& item);
+  void start_task(const ItemPtr& item, ports::StateRow state);
   void on_step(const ItemPtr& item, ports::Step step);
+  void end_task(const ItemPtr& item);
   void begin_effect(const ItemPtr& item, ports::Effect effect);
+  void release_queries();
+  void wake_at(Time due, std::string box);
+  void on_wake();
+
+  // shard_outcome.cc
   void on_outcome(const ItemPtr& item, Outcome outcome);
   void finish(const ItemPtr& item, UnitOfWork unit);
+  void cancel_in_mailbox(const ItemPtr& by, const std::string* id_or_name);
   void finish_dead(const ItemPtr& item, const char* reason, Error error);
   void failed(const ItemPtr& item, Outcome outcome);
   void again(const ItemPtr& item, Duration delay);
   void drop_tasks(const ports::Engine* engine, bool alone);
-  void end_task(const ItemPtr& item);
-  void cancel_in_mailbox(const ItemPtr& by, const std::string* id_or_name);
-  RetryRule rule_of(const Message& message) const;
-  void wake_at(Time due, std::string box);
-  void on_wake();
-  void drain_ready();
-  void start_task(const ItemPtr& item, ports::StateRow state);
-  bool held_back(const Item& item) const;
-  bool bytes_full() const;
-  void release_queries();
-  void acknowledged();
-  void count(const Batch& batch);
   void refused_by_log(const ports::OutgoingRow& row, const Error& error);
+  RetryRule rule_of(const Message& message) const;
+  const std::string& revision_of(const Item& item) const;
   ports::DeadLetter dead_letter(const Message& message, const char* reason, Error error) const;
 
   // shard_commit.cc
   void schedule_commit();
   void commit_at(Time when);
+  void acknowledged();
+  void acknowledge_later();
   void try_commit();
   Batch collect();
   void collect_dirty(Batch& batch);
@@ -164,12 +176,14 @@ class Shard {
   ports::Append record_of(const Emit& emit, const Item& item, std::int64_t seq) const;
   void add_unit(Batch& batch, const ItemPtr& item);
   void submit();
+
+  // shard_settle.cc
   void settle(ports::CommitResult result);
   void committed();
   void settle_finished(const ItemPtr& item);
   void settle_parked(const ItemPtr& item);
   void apply_timers(const Batch& batch);
-  void acknowledge_later();
+  void count(const Batch& batch);
   void give_back();
   void sql_failed(const ports::CommitResult& result);
   void unroll(const ItemPtr& failed_item);
@@ -182,7 +196,8 @@ class Shard {
   std::shared_ptr<int> alive_;  // renewed by reset()
 
   Status status_ = Status::idle;
-  std::string why_;  // it does not go on
+  std::string why_;        // it does not go on
+  std::string reads_why_;  // what its messages need cannot be read
   std::int64_t epoch_ = 0;
   std::int64_t commit_no_ = 0;
   std::int64_t seq_ = 0;
@@ -208,6 +223,7 @@ class Shard {
 
   std::vector<ItemPtr> loads_payload_, loads_once_, loads_state_;
   bool loads_scheduled_ = false;
+  std::size_t loading_ = 0;  // payloads and states that are on their way
   std::set<ItemPtr> running_;
   std::deque<std::string> ready_;  // mailboxes to look at
   bool draining_ready_ = false;

@@ -9,6 +9,7 @@ namespace host::runtime {
 namespace {
 
 constexpr Duration kFetchAgain = std::chrono::milliseconds(500);
+constexpr Duration kTakeAgain = std::chrono::milliseconds(50);
 
 /// A mailbox of one message: keys contain no NUL.
 std::string private_box(std::size_t number) {
@@ -25,6 +26,13 @@ ItemPtr Shard::new_item(Item::From from) {
   return item;
 }
 
+bool Shard::reads(const std::string& topic) const {
+  const Manifest& manifest = code_.manifest();
+  if (topic == env_.topic_prefix + manifest.inbox()) return true;
+  return std::any_of(manifest.on.begin(), manifest.on.end(),
+                     [&](const auto& entry) { return topic == env_.topic_prefix + entry.topic; });
+}
+
 void Shard::resolve_start(const std::string& topic, bool from_now) {
   if (const auto known = offsets_.find(topic); known != offsets_.end()) {
     open_input(topic, known->second, true);
@@ -33,6 +41,7 @@ void Shard::resolve_start(const std::string& topic, bool from_now) {
   // Resolved to a number once, and written with the next commit: a restart must not see another.
   env_.log.range(topic, ref_.number, lane_,
                  guarded([this, topic, from_now](Result<ports::Log::Range> range) {
+                   if (!reads(topic)) return;  // newer code does not want it any more
                    if (range) {
                      open_input(topic, from_now ? range->end : range->start, false);
                      return;
@@ -40,7 +49,7 @@ void Shard::resolve_start(const std::string& topic, bool from_now) {
                    why_ = range.error().to_string();
                    lane_.post_after(kFetchAgain, guarded([this, topic, from_now] {
                                       why_.clear();
-                                      resolve_start(topic, from_now);
+                                      if (reads(topic)) resolve_start(topic, from_now);
                                     }));
                  }));
 }
@@ -62,6 +71,7 @@ bool Shard::has_room(const TopicInput& input) const {
 
 void Shard::fetch(TopicInput& input) {
   if (input.fetch || !has_room(input)) return;
+  input.why.clear();
   input.fetch = env_.log.fetch(input.topic, ref_.number, input.read_to, env_.limits.fetch_bytes,
                                lane_, guarded([this, &input](Result<ports::Fetched> result) {
                                  fetched(input, std::move(result));
@@ -72,13 +82,19 @@ void Shard::fetched(TopicInput& input, Result<ports::Fetched> result) {
   input.fetch.reset();
   if (status_ != Status::running) return;
   if (result) {
-    for (Record& record : result->records) take_record(input, std::move(record));
-    input.read_to = std::max(input.read_to, result->next);
     schedule_commit();
+    for (Record& record : result->records) {
+      if (take_record(input, std::move(record))) continue;
+      lane_.post_after(kFetchAgain, guarded([this, &input] { fetch(input); }));
+      return;
+    }
+    input.told.clear();
+    input.read_to = std::max(input.read_to, result->next);
     fetch(input);
     return;
   }
   if (result.error().code != Error::Code::exhausted) {
+    input_waits(input, result.error());
     lane_.post_after(kFetchAgain, guarded([this, &input] { fetch(input); }));
     return;
   }
@@ -101,29 +117,55 @@ void Shard::fetched(TopicInput& input, Result<ports::Fetched> result) {
                  }));
 }
 
-void Shard::take_record(TopicInput& input, Record record) {
-  if (record.offset < input.read_to) return;  // old: a client repeated it
-  input.read_to = record.offset + 1;
+void Shard::input_waits(TopicInput& input, const Error& why) {
+  input.why = why.to_string();
+  if (why.retryable || input.told == input.why) return;
+  input.told = input.why;
+  env_.logger.log(ports::LogLevel::error, "a topic cannot be read",
+                  {{"shard", ref_.to_string()}, {"topic", input.topic}, {"why", why.to_string()}});
+}
 
+bool Shard::take_record(TopicInput& input, Record record) {
+  if (record.offset < input.read_to) return true;  // old: a client repeated it
   const ItemPtr item = new_item(Item::From::record);
   item->input = &input;
   item->offset = record.offset;
   item->passed = false;
   if (!env_.log.shares_store()) item->origin = parse_origin(record.headers);
   if (seen_before(*item)) {
+    input.read_to = item->offset + 1;
     ++counts_.duplicates;
-    return;
+    return true;
   }
+  item->message = message_of(std::move(record));
+  const auto* subscription = code_.manifest().find_subscription(item->message.topic);
+  Result<ports::Engine::Inspected> inspected = ports::Engine::Inspected{};
+  if (subscription != nullptr && (!subscription->key_field.empty() || subscription->once)) {
+    inspected = code_.engine()->inspect(*subscription, item->message.payload);
+    if (!inspected && inspected.error().code == Error::Code::exhausted) {
+      // Others have the memory that it takes to look into it: that is no fault of the message.
+      input_waits(input, inspected.error());
+      return false;
+    }
+  }
+  input.read_to = item->offset + 1;
+  if (item->origin) mark_of(*item) = item->origin->position;
+  item->message_bytes = item->message.payload.size();
+  input.bytes += item->message_bytes;
+  input.queue.push_back(item);
+  deliver(item, subscription, std::move(inspected));
+  return true;
+}
 
-  Message& message = item->message;
+Message Shard::message_of(Record record) const {
+  Message message;
   const std::string* id = find_header(record.headers, header::kId);
   message.id = id != nullptr ? *id
                              : record.topic + "/" + std::to_string(record.partition) + "/" +
                                    std::to_string(record.offset);
   message.topic = record.topic.substr(env_.topic_prefix.size());
   message.time = record.time;
-  const bool through_inbox = message.topic == code_.manifest().inbox();
-  if (through_inbox) {
+  if (message.topic == code_.manifest().inbox()) {
     if (const std::string* topic = find_header(record.headers, header::kTopic)) {
       message.topic = *topic;
     }
@@ -134,35 +176,33 @@ void Shard::take_record(TopicInput& input, Record record) {
   message.key = std::move(record.key);
   message.payload = std::move(record.payload);
   message.headers = std::move(record.headers);
-  item->message_bytes = message.payload.size();
-  input.bytes += item->message_bytes;
-  input.queue.push_back(item);
+  return message;
+}
 
-  const Manifest::Subscription* subscription = code_.manifest().find_subscription(message.topic);
+void Shard::deliver(const ItemPtr& item, const Manifest::Subscription* subscription,
+                    Result<ports::Engine::Inspected> inspected) {
+  Message& message = item->message;
   if (subscription == nullptr) {
     refuse(item, "invalid",
            make_error(Error::Code::invalid, "the plugin does not handle topic " + message.topic));
     return;
   }
-  if (!subscription->key_field.empty() || subscription->once) {
-    Result<ports::Engine::Inspected> inspected =
-        code_.engine()->inspect(*subscription, message.payload);
-    if (!inspected) {
-      refuse(item, "invalid", inspected.error());
-      return;
-    }
-    if (!subscription->key_field.empty()) message.key = std::move(inspected->key);
-    if (inspected->once) {
-      item->once_id = message.topic + std::string(1, '\0') + *inspected->once;
-      item->once_until = item->taken + subscription->once->within;
-    }
+  if (!inspected) {
+    refuse(item, "invalid", inspected.error());
+    return;
+  }
+  if (!subscription->key_field.empty()) message.key = std::move(inspected->key);
+  if (inspected->once) {
+    item->once_id = message.topic + std::string(1, '\0') + *inspected->once;
+    item->once_until = item->taken + subscription->once->within;
   }
   if (message.key) {
     if (const std::string_view problem = key_problem(*message.key); !problem.empty()) {
       refuse(item, "bad_key", make_error(Error::Code::invalid, std::string(problem)));
       return;
     }
-    if (!through_inbox && partition_of(*message.key, env_.identity.partitions) != ref_.number) {
+    // Also from the inbox: newer code may name another field as key than that which sent it there.
+    if (partition_of(*message.key, env_.identity.partitions) != ref_.number) {
       forward_to_inbox(item);
       return;
     }
@@ -196,13 +236,13 @@ void Shard::drop_repeat(const ItemPtr& item) {
   finish(item, {});
 }
 
-bool Shard::seen_before(const Item& item) {
-  if (!item.origin) return false;
+StreamPosition& Shard::mark_of(const Item& item) {
   const std::string topic = sabotage::kMarksPerStream ? "" : item.input->topic;
-  StreamPosition& mark = marks_[{topic, item.origin->stream}];
-  if (item.origin->position <= mark) return true;
-  mark = item.origin->position;
-  return false;
+  return marks_[{topic, item.origin->stream}];
+}
+
+bool Shard::seen_before(const Item& item) {
+  return item.origin && item.origin->position <= mark_of(item);
 }
 
 void Shard::forward_to_inbox(const ItemPtr& item) {
@@ -267,10 +307,22 @@ void Shard::load_timer_page() {
 
 void Shard::schedule_timers() {
   if (timers_.needs_page()) load_timer_page();
-  if (const std::optional<Time> due = timers_.first_due()) wake_at(*due, "");
+  const std::optional<Time> due = timers_.first_due();
+  if (!due) return;
+  wake_at(timers_may_come() ? *due : std::max(*due, env_.clock.now() + kTakeAgain), "");
+}
+
+bool Shard::timers_may_come() const {
+  // While so many messages wait for their turn, due timers stay where they are: after a long stop
+  // there may be millions of them.
+  return ready_.size() + loading_ + waiting_.size() < env_.limits.timers_in_memory;
 }
 
 void Shard::take_due_timers() {
+  if (!timers_may_come()) {
+    schedule_timers();
+    return;
+  }
   for (ports::TimerRow& timer : timers_.take_due(env_.clock.now())) {
     const Mailbox& box = boxes_[timer.key];
     // A handler may have cancelled it already and wait for its commit, which removes the row.
@@ -305,7 +357,9 @@ bool Shard::cancels(const UnitOfWork& unit, const ports::TimerRow& timer) {
 }
 
 void Shard::schedule_every() {
-  for (const Manifest::Every& every : code_.manifest().every) {
+  // Held: what is taken may run at once and break its engine, and the manifest is the engine's.
+  const std::shared_ptr<ports::Engine> engine = code_.engine();
+  for (const Manifest::Every& every : engine->manifest().every) {
     if (!every.per_shard && ref_.number != 0) continue;
     if (every_running_.contains(every.name)) continue;
     auto [next, fresh] = every_next_.try_emplace(every.name, env_.clock.now() + every.period);

@@ -54,15 +54,17 @@ void TimerQueue::add(ports::TimerRow timer) {
 void TimerQueue::cut() {
   // Twice the page, so that a burst of near timers does not make the last ones come and go.
   // While a page is on its way the horizon stays where that page begins.
+  // Nor does it go back before what was taken: that has its row until its commit, and a page from
+  // before it would bring it again.
   if (loading_ || by_due_.size() <= 2 * most_) return;
-  while (by_due_.size() > most_) {
+  while (by_due_.size() > most_ && by_due_.rbegin()->first > taken_) {
     const auto last = std::prev(by_due_.end());
     auto& places = by_key_[last->second.key];
     places.erase(std::find(places.begin(), places.end(), last->first));
     if (places.empty()) by_key_.erase(last->second.key);
     by_due_.erase(last);
   }
-  horizon_ = by_due_.rbegin()->first;
+  horizon_ = std::max(by_due_.rbegin()->first, taken_);
 }
 
 void TimerQueue::erase_if(const std::string& key,
@@ -97,6 +99,7 @@ std::vector<ports::TimerRow> TimerQueue::take_due(Time now) {
     auto& places = by_key_[first->second.key];
     places.erase(std::find(places.begin(), places.end(), first->first));
     if (places.empty()) by_key_.erase(first->second.key);
+    taken_ = std::max(taken_, first->first);
     due.push_back(std::move(first->second));
     by_due_.erase(first);
   }
@@ -112,6 +115,7 @@ void TimerQueue::clear() {
   by_due_.clear();
   by_key_.clear();
   horizon_ = Place{};
+  taken_ = {};
   loading_ = false;
   meanwhile_.clear();
 }

@@ -55,6 +55,7 @@ class TimerQueue {
   std::map<Place, ports::TimerRow> by_due_;
   std::unordered_map<std::string, std::vector<Place>> by_key_;
   std::optional<Place> horizon_ = Place{};  // nothing: all timers of the shard are here
+  Place taken_;                             // the last one by its place that take_due() gave
   bool loading_ = false;
   std::vector<Change> meanwhile_;  // while loading
 };

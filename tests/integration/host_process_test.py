@@ -244,6 +244,11 @@ class ProcessTest(unittest.TestCase):
         host.wait("the first signal", lambda: "stopping" in host.logged())
         self.assertEqual(host.stop(), 128 + signal.SIGTERM)
 
+    def test_a_stray_signal_does_not_make_it_deaf_for_sigterm(self):
+        host = self.host()
+        host.process.send_signal(signal.SIGUSR2)  # of a lower number: it is taken first
+        self.assertEqual(host.stop(), 0, host.logged())
+
     # ---- reload ----
 
     def test_an_edited_file_is_live_after_a_moment(self):
@@ -459,6 +464,29 @@ return { api = 1, name = "toll",
         code, text = ends(self.folder, "check", "priced.lua")
         self.assertEqual(code, 1)
         self.assertRegex(text, r"toll\.lua:3: .*toll\.fee is")
+
+    def test_a_test_that_fails_is_exit_1_and_told_with_its_line(self):
+        self.write("counter_test.lua", """return {
+  plugins = { "counter.lua" },
+  ["one is one"] = function(t) t:same(1, t:send("counter.hits", "ada", { n = 1 }).state.total) end,
+  ["one is two"] = function(t)
+    t:same(2, t:send("counter.hits", "ada", { n = 1 }).state.total)
+  end,
+}""")
+        code, text = ends(self.folder, "test", "counter_test.lua")
+        self.assertEqual(code, 1, text)
+        self.assertRegex(text, r"ok +one is one\n")
+        self.assertRegex(text, r"FAILED +one is two\n +counter_test\.lua:5: wanted 2, got 1")
+        self.assertIn("1 passed, 1 failed", text)
+
+    def test_a_test_keeps_the_turn_limit_that_is_said(self):
+        self.write("endless.lua", """return { api = 1, name = "endless",
+  on = { ["endless.in"] = { handle = function() while true do end end } },
+  smoke = { ["it ends"] = function(t) t:send("endless.in", "k", {}) end },
+}""")
+        code, text = ends(self.folder, "test", "--turn-limit", "7ms", "endless.lua")
+        self.assertEqual(code, 1, text)
+        self.assertIn("endless.lua:2: stopped after 7ms of CPU time", text)
 
     def test_plugins_that_clash_do_not_start_and_are_named_at_once(self):
         self.write("twin.lua", COUNTER.replace('name = "counter"', 'name = "twin"'))

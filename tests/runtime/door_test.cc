@@ -99,6 +99,24 @@ TEST_CASE("who waits while the door cannot be claimed is told so", "[door]") {
   REQUIRE(w.answers.size() == 2);
 }
 
+TEST_CASE("what waits for the commit before it is bounded in bytes", "[door]") {
+  World w;
+  w.env.limits.outbox_bytes = 2'500;
+  w.store.hold_commits(fakes::FakeStore::Hold::writes);
+  w.send(1);
+  w.settle();
+  for (int i = 0; i < 3; ++i) w.send(5);
+  w.settle();
+  REQUIRE(w.answers == Lines{"unavailable"});
+  w.store.release_commits();
+  w.settle();
+  REQUIRE(w.answers == Lines{"unavailable", "ok", "ok", "ok"});
+  w.send(5);
+  w.settle();
+  REQUIRE(w.answers.back() == "ok");
+  REQUIRE(w.sent() == 16);
+}
+
 TEST_CASE("a message that the log refuses becomes one dead letter, also when the store is away",
           "[door]") {
   World w;

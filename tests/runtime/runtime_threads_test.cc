@@ -1,5 +1,7 @@
 // The real Runtime on real lanes; made for the thread sanitizer.
 #include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <future>
 #include <thread>
 
 #include "host/runtime/runtime.h"
@@ -60,6 +62,11 @@ std::shared_ptr<const ports::Revision> revision(int n) {
   return fakes::make_revision(std::move(script));
 }
 
+runtime::Environment environment(Outside& w, ports::Clock& clock) {
+  return {w.log,  w.store,        clock, w.chance, w.metrics, w.logger,
+          w.asks, w.env.identity, "",    {},       false};
+}
+
 int count_of(Outside& w, const std::string& key) {
   return std::stoi(w.store.state({"p", partition_of(key, kPartitions)}, key).value_or("0"));
 }
@@ -71,8 +78,7 @@ TEST_CASE("lanes under load, new code, requests and a stop while busy lose and d
   const bool shared = GENERATE(true, false);
   Outside w(shared, kPartitions);
   SystemClock clock;
-  runtime::Environment env{w.log,  w.store,        clock, w.chance, w.metrics, w.logger,
-                           w.asks, w.env.identity, "",    {},       false};
+  const runtime::Environment env = environment(w, clock);
   std::map<std::string, int> sent;
   std::vector<std::pair<std::string, std::shared_ptr<fakes::Exchange>>> requests;
   const auto send = [&](int i) {
@@ -152,6 +158,40 @@ TEST_CASE("lanes under load, new code, requests and a stop while busy lose and d
       REQUIRE(count_of(w, key) >= count);
     }
   }
+}
+
+TEST_CASE("a runtime whose lane a turn held beyond its deadline ends with what still waits",
+          "[runtime_threads]") {
+  Outside w(true, 1);
+  SystemClock clock;
+  runtime::Runtime* running = nullptr;
+  std::promise<void> begun;
+  fakes::FakeScript script;
+  script.manifest.name = "p";
+  script.manifest.revision = "r1";
+  script.manifest.on.push_back({.topic = "in", .key_field = "", .once = {}, .retry = {}});
+  script.admits = [](std::size_t n) { return n < 2; };
+  script.handler = [&](const ports::Call& call, const Answers& answers) {
+    if (call.message.payload == "long" && answers.empty()) {
+      begun.set_value();
+      while (!running->lane(0).io().stopped()) std::this_thread::yield();
+    }
+    return query();
+  };
+  for (const char* payload : {"waits", "long", "has no room", "has no room"}) {
+    w.append("in", "k" + std::to_string(w.log.records("in").size()), payload);
+  }
+  {
+    runtime::Runtime runtime(environment(w, clock),
+                             {.lanes = 1, .ready = [] { return HttpResponse{}; }});
+    running = &runtime;
+    REQUIRE(runtime.add(fakes::make_revision(std::move(script))).ok());
+    runtime.start();
+    begun.get_future().wait();
+    runtime.stop(Duration::zero());
+    REQUIRE(runtime.shards().at(0).unfinished == 2);
+  }
+  SUCCEED("it is gone");
 }
 
 }  // namespace host

@@ -27,10 +27,11 @@ class FakeTask : public ports::Task {
 
 class FakeEngine : public ports::Engine {
  public:
-  explicit FakeEngine(std::shared_ptr<const FakeScript> script) : script_(std::move(script)) {}
+  explicit FakeEngine(std::shared_ptr<const FakeScript> script)
+      : script_(std::move(script)), manifest_(script_->manifest) {}
   ~FakeEngine() override { HOST_CHECK(running_ == 0, "an engine went before its tasks"); }
 
-  const Manifest& manifest() const override { return script_->manifest; }
+  const Manifest& manifest() const override { return manifest_; }
   bool admits() const override {
     return !broken_ && (!script_->admits || script_->admits(running_));
   }
@@ -50,6 +51,7 @@ class FakeEngine : public ports::Engine {
  private:
   friend class FakeTask;
   const std::shared_ptr<const FakeScript> script_;
+  const Manifest manifest_;  // goes with the engine, as that of the script engine does
   std::size_t running_ = 0;
   bool broken_ = false;
 };

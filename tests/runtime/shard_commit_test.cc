@@ -88,6 +88,31 @@ TEST_CASE("a timer that is due is cancelled by a unit whose commit is in flight"
   REQUIRE(w.store.timer_count({"p", 0}) == 0);
 }
 
+TEST_CASE("due timers that cannot start yet stay where they are", "[shard]") {
+  Outside w(false, 1, milliseconds(3));
+  w.env.limits.timers_in_memory = 4;
+  auto open = std::make_shared<bool>(false);
+  Script s;
+  s.on("in", set_timers).timer("t", [open](const ports::Call&, const Answers&) {
+    return *open ? done() : query();
+  });
+  s.admits = [](std::size_t running) { return running < 1; };
+  Process p(w, s.revision());
+  for (int i = 0; i < 40; ++i) {
+    w.append("in", "k" + std::to_string(i), "t@" + std::to_string(2000 + i));
+  }
+  w.pass(milliseconds(1500));
+  REQUIRE(w.store.timer_count({"p", 0}) == 40);
+  s.ran->clear();
+  w.pass(seconds(2));
+  REQUIRE(s.ran->size() == 1);
+  REQUIRE(p.status().timers > 0);
+  *open = true;
+  w.pass(seconds(5));
+  REQUIRE(s.ran->size() == 40);
+  REQUIRE(w.store.timer_count({"p", 0}) == 0);
+}
+
 TEST_CASE("a due timer whose cancelling unit fails in SQL runs after all", "[shard]") {
   Outside w;
   Script s;
@@ -357,6 +382,23 @@ TEST_CASE("a waiting handler goes on in the old code and its state has the old v
     REQUIRE(*s.ran == Lines{"in k 1", "in k 1"});
     REQUIRE(versions.size() == 1);
   }
+}
+
+TEST_CASE("a dead letter names the code that its message ran on", "[shard]") {
+  Outside w(false, 1, milliseconds(2));
+  Script s;
+  auto open = std::make_shared<bool>(false);
+  s.on("in", [open](const ports::Call&, const Answers&) {
+    return *open ? fakes::raised("boom") : query();
+  });
+  s.subscription("in").retry.attempts = 1;
+  Process p(w, s.revision("r1"));
+  w.append("in", "k", "1");
+  w.pass(milliseconds(100));
+  p.publish(s.revision("r2"));
+  *open = true;
+  w.pass(seconds(1));
+  REQUIRE(w.store.dead().at(0).revision == "r1");
 }
 
 TEST_CASE("after an engine broke its messages run alone, and only the guilty one fails",

@@ -144,6 +144,102 @@ TEST_CASE("a key of another shard goes through the inbox and stays the same mess
   }
 }
 
+TEST_CASE("a message in the inbox goes on where newer code takes another field as its key",
+          "[shard]") {
+  Outside w(false, 2);
+  Script s;
+  s.on("in", [](const ports::Call&, const auto&) { return set_state("here"); });
+  s.subscription("in").key_field = "id";
+  s.inspect = [](const std::string&, const std::string& payload) {
+    return ports::Engine::Inspected{payload, std::nullopt};
+  };
+  std::string key = "a";
+  while (partition_of(key, 2) != 1) key += "a";
+  std::string before = "b";
+  while (partition_of(before, 2) != 0) before += "b";
+  Process p(w, s.revision());
+  w.append("p.inbox", before, key, {{header::kTopic, "in"}});
+  w.pass(seconds(3));
+  REQUIRE(state(w, key, 1) == "here");
+  REQUIRE(state(w, key, 0) == "(none)");
+}
+
+TEST_CASE("a message that there is no memory to look into waits, and is not dead", "[shard]") {
+  Outside w;
+  Script s;
+  s.on("in", {});
+  s.subscription("in").key_field = "id";
+  auto memory = std::make_shared<bool>(false);
+  s.inspect = [memory](const std::string&,
+                       const std::string& payload) -> Result<ports::Engine::Inspected> {
+    if (!*memory) return make_error(Error::Code::exhausted, "not enough memory");
+    return ports::Engine::Inspected{payload, std::nullopt};
+  };
+  Process p(w, s.revision());
+  w.append("in", "k", "1");
+  w.append("in", "k", "2");
+  w.pass(seconds(2));
+  REQUIRE(s.ran->empty());
+  REQUIRE(p.status().status.find("not enough memory") != std::string::npos);
+  *memory = true;
+  w.pass(seconds(1));
+  REQUIRE(*s.ran == Lines{"in 1 1", "in 2 2"});
+  REQUIRE(w.store.dead().empty());
+  REQUIRE(p.status().status == "running");
+}
+
+TEST_CASE("what cannot be read is said in the status and logged once", "[shard]") {
+  Outside w;
+  Script s;
+  s.on("in", append_state);
+  Process p(w, s.revision());
+  w.settle();
+  std::string logged;
+  SECTION("a state") {
+    for (int i = 0; i < 3; ++i) {
+      w.store.fail_next_read(make_error(Error::Code::corrupt, "a torn page"));
+    }
+    w.append("in", "k", "1");
+    w.settle();
+    REQUIRE(p.status().status == "waiting: a torn page");
+    logged = "the store cannot be read";
+  }
+  SECTION("a topic that is gone") {
+    Script other;
+    other.on("in", append_state).on("gone", append_state);
+    REQUIRE(
+        w.log.ensure_topics(std::vector<ports::TopicSettings>{{.name = "gone", .partitions = 1}})
+            .ok());
+    p.publish(other.revision("r2"));
+    w.settle();
+    w.log.unassign("gone", 0);
+    w.settle();
+    REQUIRE(p.status().status == "waiting: partition was taken away");
+    w.log.assign("gone", 0);
+    w.append("in", "k", "1");
+  }
+  w.pass(seconds(2));
+  REQUIRE(state(w, "k") == "1");
+  REQUIRE(p.status().status == "running");
+  if (!logged.empty()) REQUIRE(w.logger.find(ports::LogLevel::warn, logged).size() == 1);
+}
+
+TEST_CASE("a topic that newer code dropped before it was there is not read", "[shard]") {
+  Outside w;
+  Script one, both;
+  one.on("in", {});
+  both.on("in", {}).on("late", {});
+  Process p(w, both.revision());
+  w.pass(seconds(1));
+  p.publish(one.revision("r2"));
+  REQUIRE(w.log.ensure_topics(std::vector<ports::TopicSettings>{{.name = "late", .partitions = 1}})
+              .ok());
+  w.append("late", "k", "x");
+  w.pass(seconds(2));
+  REQUIRE(w.store.dead().empty());
+  REQUIRE(p.status().status == "running");
+}
+
 namespace {
 
 Script once_script() {
@@ -308,6 +404,17 @@ TEST_CASE("an every that ran before its first due was stored runs once for it", 
   Process p(w, s.revision());
   w.pass(milliseconds(199));
   REQUIRE(s.ran->size() == 1);
+}
+
+TEST_CASE("an every that breaks its engine leaves the others their turn", "[shard]") {
+  Outside w;
+  Script s;
+  s.every("a", seconds(1), false,
+          [](const ports::Call&, const Answers&) { return fakes::out_of_memory(); });
+  for (const char* name : {"b", "c", "d"}) s.every(name, seconds(1), false);
+  Process p(w, s.revision());
+  w.pass(milliseconds(1500));
+  REQUIRE(*s.ran == Lines{"a - ", "b - ", "c - ", "d - "});
 }
 
 TEST_CASE("order of a key holds over park, retry and restart", "[shard]") {

@@ -178,6 +178,30 @@ TEST_CASE("a burst while a page is on its way loses none behind it", "[timer_que
   REQUIRE(run == 5);
 }
 
+TEST_CASE("a timer that was taken does not come back while its row is still there",
+          "[timer_queue]") {
+  TimerQueue queue(1);
+  Plain store;
+  const auto set = [&](const ports::TimerRow& row) {
+    store.rows.emplace(std::pair{row.due, row.id}, row);
+  };
+  set(timer("z", "k", 100));
+  queue.begin_page();
+  queue.add_page(store.page(queue.horizon(), 1), 1);
+  REQUIRE(ids(queue.take_due(at(100))) == Ids{"z"});  // and runs: its commit is yet to come
+  for (int i = 0; i < 5; ++i) {
+    set(timer("n" + std::to_string(i), "k", 10 + i));
+    queue.add(timer("n" + std::to_string(i), "k", 10 + i));
+  }
+  Ids ran = ids(queue.take_due(at(100)));
+  while (queue.needs_page()) {
+    queue.begin_page();
+    queue.add_page(store.page(queue.horizon(), 10), 10);
+    for (const std::string& id : ids(queue.take_due(at(100)))) ran.push_back(id);
+  }
+  REQUIRE(ran == Ids{"n0", "n1", "n2", "n3", "n4"});
+}
+
 TEST_CASE("random histories run every timer once, at its time, with pages late", "[timer_queue]") {
   for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
     INFO("seed " << seed);

@@ -30,10 +30,9 @@ TEST_CASE("delayed work runs in the order of its times, and cancelled work never
   });
   loop.post_after(std::chrono::milliseconds(1), [&] { ran += "b"; });
   const auto cancelled = loop.post_after(std::chrono::milliseconds(2), [&] { ran += "x"; });
-  loop.post([&] { ran += "a"; });
   loop.cancel(cancelled);
   loop.run();
-  CHECK(ran == "abc");
+  CHECK(ran == "bc");
 }
 
 TEST_CASE("another thread can post and quit while the loop waits") {

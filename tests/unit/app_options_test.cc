@@ -112,6 +112,7 @@ TEST_CASE("a wrong call is exit 2 and says what, where and how to mend it") {
       {{"--plugin", "a.lua", "--partitions", "0"}, "--partitions 0", "from 1"},
       {{"--plugin", "a.lua", "--lanes", "two"}, "--lanes two", "whole number"},
       {{"--plugin", "a.lua", "--stop-timeout", "soon"}, "--stop-timeout soon", "10s"},
+      {{"--plugin", "a.lua", "--stop-timeout", "20000d"}, "--stop-timeout 20000d", "at most"},
       {{"--plugin", "a.lua", "--memory", "1MB"}, "--memory 1MB", "at least"},
       {{"--plugin", "a.lua", "--memory", "12XB"}, "--memory 12XB", "128MB"},
       {{"--plugin", "a.lua", "--on-gap", "run"}, "--on-gap run", "stop or skip"},

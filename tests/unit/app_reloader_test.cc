@@ -268,6 +268,19 @@ TEST_CASE_METHOD(Fixture,
   CHECK(status().revision == "three");
 }
 
+TEST_CASE_METHOD(Fixture, "a rollback is not undone by an edit that the store was away for") {
+  start();
+  edit("two");
+  store_away = true;
+  edit("three");
+  CHECK(reloader.rollback("a").kind == Kind::live);
+  store_away = false;
+  reloader.retry_away();
+  CHECK(status().revision == "one");
+  edit("four");
+  CHECK(status().revision == "four");
+}
+
 TEST_CASE_METHOD(Fixture, "a rollback below the state version is refused") {
   start();
   edit("v2");
