@@ -103,6 +103,30 @@ void read_headers(lua_State* L, TestDriver::Request& request) {
   lua_pop(L, 1);
 }
 
+/// user = { id = "ada", roles = { "player" } }, or false: a request without a token.
+void read_user(lua_State* L, TestDriver::Request& request) {
+  lua_getfield(L, 2, "user");
+  if (lua_istable(L, -1)) {
+    User& user = request.user.emplace();
+    lua_getfield(L, -1, "id");
+    user.subject = need_string(L, -1, "the user's id");
+    lua_pop(L, 1);
+    lua_getfield(L, -1, "roles");
+    const int roles = lua_gettop(L);
+    for (int i = 1; lua_istable(L, roles) && i <= static_cast<int>(lua_objlen(L, roles)); ++i) {
+      lua_rawgeti(L, roles, i);
+      user.roles.push_back(need_string(L, -1, "a role"));
+      lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+  } else if (lua_isboolean(L, -1) && lua_toboolean(L, -1) == 0) {
+    request.user.emplace();
+  } else if (!lua_isnil(L, -1)) {
+    throw std::invalid_argument("a request's user is { id, roles }, or false for nobody");
+  }
+  lua_pop(L, 1);
+}
+
 void read_body(lua_State* L, TestDriver::Request& request) {
   lua_getfield(L, 2, "body");
   if (lua_type(L, -1) == LUA_TSTRING) {
@@ -131,11 +155,7 @@ int request(lua_State* L) {
   TestDriver::Request request;
   request.method = route.substr(0, space);
   request.target = route.substr(space + 1);
-  lua_getfield(L, 2, "user");
-  if (!lua_isnil(L, -1)) {
-    throw std::invalid_argument("a request's user is not in this version");
-  }
-  lua_pop(L, 1);
+  read_user(L, request);
   read_headers(L, request);
   read_body(L, request);
   const HttpResponse response = need(driver_of(L).request(std::move(request)));

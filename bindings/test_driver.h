@@ -7,6 +7,7 @@
 #include "host/base/result.h"
 #include "host/base/time.h"
 #include "host/core/http.h"
+#include "host/core/user.h"
 #include "host/script/schema.h"
 
 namespace host::bindings {
@@ -35,6 +36,7 @@ class TestDriver {
     std::optional<std::string> body;
     std::string media_type = "application/json";
     Headers headers;
+    std::optional<User> user = {};  // nothing: somebody with every role
   };
 
   virtual ~TestDriver() = default;

@@ -4,7 +4,6 @@
 #include <iterator>
 
 #include "host/app/admin_documents.h"
-#include "host/app/options.h"
 
 namespace host::app {
 namespace {
@@ -18,29 +17,6 @@ std::string query_of(const HttpRequest& request, std::string_view name) {
     if (key == name) return value;
   }
   return "";
-}
-
-/// "host:port" or "host" of a Host header, or of "http://host:port" in an Origin.
-bool names_loopback(std::string_view text) {
-  for (const std::string_view scheme : {"http://", "https://"}) {
-    if (text.rfind(scheme, 0) == 0) text.remove_prefix(scheme.size());
-  }
-  const std::size_t colon = text.rfind(':');
-  const bool has_port = colon != std::string_view::npos && text.find(']', colon) == text.npos;
-  return is_loopback(has_port ? std::string(text) : std::string(text) + ":0");
-}
-
-/// A page of another site in a browser on this machine must neither read nor change anything.
-std::optional<HttpResponse> refused(const HttpRequest& request) {
-  const std::string* host = find_header(request.headers, "host");
-  if (host == nullptr || !names_loopback(*host)) {
-    return problem(403, "the admin listener answers to loopback names only, such as 127.0.0.1");
-  }
-  const std::string* origin = find_header(request.headers, "origin");
-  if (origin != nullptr && !names_loopback(*origin)) {
-    return problem(403, "requests of other sites' pages are refused");
-  }
-  return std::nullopt;
 }
 
 HttpResponse wrong_method(const char* allowed) {
@@ -75,7 +51,9 @@ HttpResponse answer_of(const runtime::Reloader::Answer& answer, const std::strin
 std::size_t Admin::max_body(const HttpRequest&) { return kMaxBody; }
 
 void Admin::handle(HttpRequest request, Responder responder) {
-  if (auto response = refused(request)) return responder->respond(std::move(*response));
+  if (auto response = parts_.guard.refuse(request, parts_.clock.now())) {
+    return responder->respond(std::move(*response));
+  }
   const std::string& path = request.path;
   const bool get = request.method == "GET" || request.method == "HEAD";
   if (path.rfind("/admin/dead", 0) == 0) return dead(request, std::move(responder));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "host/app/admin_guard.h"
 #include "host/base/executor.h"
 #include "host/ports/clock.h"
 #include "host/ports/http_server.h"
@@ -15,11 +16,10 @@
 
 namespace host::app {
 
-/// The admin listener: metrics, plugins with reload and rollback, shards, dead letters. Only
-/// requests that name a loopback host are answered and foreign pages are refused, so that no web
-/// page in a browser of this machine can reach it. Lives on its own lane; what touches runtime and
-/// reloader is carried out on the control thread. The id in /admin/dead/ID is the rest
-/// of the path with its slashes as they are; the server refuses encoded ones. Only on its lane.
+/// The admin listener: metrics, plugins with reload and rollback, shards, dead letters, for whom
+/// its guard lets in. Lives on its own lane; what touches runtime and reloader is carried out on
+/// the control thread. The id in /admin/dead/ID is the rest of the path with its slashes as they
+/// are; the server refuses encoded ones. Only on its lane.
 class Admin final : public ports::HttpHandler {
  public:
   struct Parts {
@@ -29,6 +29,7 @@ class Admin final : public ports::HttpHandler {
     runtime::Reloader& reloader;  // on the control thread
     ports::Store& store;
     ports::Clock& clock;
+    AdminGuard guard;
     std::function<std::string()> metrics;  // text exposition, on the control thread
     std::function<HttpResponse()> ready;   // thread-safe
   };

@@ -1,84 +1,56 @@
 #include "host/app/deployment.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "host/adapters/files/read_file.h"
 #include "host/app/options.h"
+#include "host/app/table_reader.h"
 #include "host/script/data_file.h"
-#include "host/script/manifest_lines.h"
 
 namespace host::app {
 namespace {
 
 using nlohmann::json;
 
-using Path = std::vector<std::string>;
+using Path = TableReader::Path;
 
-/// One pass over the table that the file returned; collects problems with their lines.
-class Reader {
+/// One pass over the table that the file returned.
+class Reader : public TableReader {
  public:
-  Reader(const std::string& file, const std::string& text, const std::string& root)
-      : file_(file), root_(root), sources_{{file, text}}, lines_(sources_) {}
+  using TableReader::TableReader;
 
   DeploymentResult read(const json& table) {
     for (const auto& [name, value] : table.items()) field({name}, value);
-    if (out_.deployment.plugins.empty() && out_.problems.empty()) {
+    DeploymentResult out{.deployment = std::move(deployment_), .problems = take_problems()};
+    if (out.deployment.plugins.empty() && out.problems.empty()) {
       problem({"plugins"}, "no plugins are named", "plugins = { [\"plugins/NAME.lua\"] = {} }");
+      out.problems = take_problems();
     }
-    return std::move(out_);
+    return out;
   }
 
  private:
-  void problem(const Path& at, const std::string& message, const std::string& hint = {}) {
-    out_.problems.push_back({.file = file_,
-                             .line = lines_.find_in(file_, at).line,
-                             .column = 0,
-                             .message = message,
-                             .hint = hint});
-  }
-
-  void unknown(const Path& at, const std::string& where, const std::vector<std::string>& names) {
-    const std::string meant = nearest(at.back(), names);
-    std::string all;
-    for (const std::string& each : names) all += (all.empty() ? "" : ", ") + each;
-    problem(at, "unknown field \"" + at.back() + "\"" + where,
-            meant.empty() ? "there are " + all : "did you mean \"" + meant + "\"?");
-  }
-
-  std::optional<std::string> text_of(const Path& at, const json& value) {
-    if (value.is_string()) return value.get<std::string>();
-    problem(at, at.back() + " must be a text");
-    return std::nullopt;
-  }
-
-  bool is_table(const Path& at, const json& value, const char* example) {
-    if (value.is_object()) return true;
-    problem(at, at.back() + " must be a table", example);
-    return false;
-  }
-
   void field(const Path& at, const json& value) {
     const std::string& name = at.back();
     if (name == "listen") {
-      out_.deployment.listen = text_of(at, value);
+      deployment_.listen = text_of(at, value);
     } else if (name == "admin") {
-      out_.deployment.admin = text_of(at, value);
+      deployment_.admin = text_of(at, value);
     } else if (name == "prefix") {
-      out_.deployment.prefix = text_of(at, value);
+      deployment_.prefix = text_of(at, value);
     } else if (name == "log" || name == "store") {
       const std::string why = refused_url(name, text_of(at, value).value_or(""));
       if (!why.empty()) problem(at, why, "leave the field out");
     } else if (name == "partitions") {
       const bool good = value.is_number_integer() && value >= 1 && value <= 1024;
-      if (good) out_.deployment.partitions = value.get<PartitionNumber>();
+      if (good) deployment_.partitions = value.get<PartitionNumber>();
       if (!good) problem(at, "partitions must be a whole number from 1 to 1024");
     } else if (name == "topics") {
       topics(at, value);
     } else if (name == "plugins") {
       plugins(at, value);
-    } else if (name == "llm" || name == "auth" || name == "egress") {
+    } else if (name == "auth") {
+      deployment_.auth = read_auth(*this, at, value);
+    } else if (name == "llm" || name == "egress") {
       problem(at, name + ": not in this version", "leave the field out");
     } else {
       unknown(at, "",
@@ -92,7 +64,7 @@ class Reader {
     for (const auto& [topic, settings] : value.items()) {
       const Path here{at.front(), topic};
       if (!is_table(here, settings, "{ keep = \"7d\", max_bytes = 1000000 }")) continue;
-      Retention& retention = out_.deployment.topics[topic];
+      Retention& retention = deployment_.topics[topic];
       for (const auto& [name, what] : settings.items()) {
         const Path inner{at.front(), topic, name};
         if (name == "keep") {
@@ -138,7 +110,7 @@ class Reader {
           unknown(here, " of " + file, {"config", "policies"});
         }
       }
-      out_.deployment.plugins.push_back(std::move(plugin));
+      deployment_.plugins.push_back(std::move(plugin));
     }
   }
 
@@ -176,41 +148,16 @@ class Reader {
       script::Setting& setting = out[name];
       setting.text = what.dump(-1, ' ', false, json::error_handler_t::replace);
       setting.is_json = true;
-      Path here = at;
-      here.push_back(name);
-      if (what.is_string()) resolve(here, what.get<std::string>(), setting);
+      if (!what.is_string()) continue;
+      // A text is read by the field's schema, as with --set: money, times and durations are texts
+      // in Lua. So is what "env:NAME" and "file:PATH" stand for.
+      std::optional<std::string> text = resolved(at + name, what.get<std::string>());
+      if (text) setting = {.text = std::move(*text), .is_json = false, .from_command_line = false};
     }
     return out;
   }
 
-  // A text is read by the field's schema, as with --set: money, times and durations are texts in
-  // Lua. So is what "env:NAME" and "file:PATH" stand for.
-  void resolve(const Path& at, const std::string& text, script::Setting& setting) {
-    std::optional<std::string> value = text;
-    if (text.rfind("env:", 0) == 0) {
-      value.reset();
-      const char* found = std::getenv(text.c_str() + 4);
-      if (found != nullptr) value = found;
-      if (!value)
-        problem(at, at.back() + " names the variable " + text.substr(4) + ", which is not set");
-    } else if (text.rfind("file:", 0) == 0) {
-      const auto path = std::filesystem::path(root_) / text.substr(5);
-      Result<std::string> read = files::read_file(path.string());
-      value.reset();
-      if (!read) problem(at, read.error().message, read.error().hint);
-      if (read) value = std::move(*read);
-      while (value && !value->empty() && (value->back() == '\n' || value->back() == '\r')) {
-        value->pop_back();
-      }
-    }
-    if (value) setting = {.text = std::move(*value), .is_json = false, .from_command_line = false};
-  }
-
-  const std::string& file_;
-  const std::string& root_;
-  const std::vector<std::pair<std::string, std::string>> sources_;
-  const script::SourceLines lines_;
-  DeploymentResult out_;
+  Deployment deployment_;
 };
 
 }  // namespace
@@ -219,13 +166,7 @@ DeploymentResult read_deployment(const std::string& file, const std::string& tex
                                  const std::string& root) {
   Result<json> table = script::load_data(file, text);
   if (table) return Reader(file, text, root).read(*table);
-  const Error& error = table.error();
-  return {.deployment = {},
-          .problems = {{.file = error.file.empty() ? file : error.file,
-                        .line = error.line,
-                        .column = 0,
-                        .message = error.message,
-                        .hint = error.hint}}};
+  return {.deployment = {}, .problems = {problem_of(file, table.error())}};
 }
 
 }  // namespace host::app

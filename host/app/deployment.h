@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "host/app/auth_settings.h"
 #include "host/base/time.h"
 #include "host/core/ids.h"
 #include "host/core/manifest.h"
@@ -31,6 +32,7 @@ struct Deployment {
   std::optional<std::string> prefix;
   std::optional<PartitionNumber> partitions;
   std::map<std::string, Retention> topics;
+  std::optional<tokens::Settings> auth;
   std::vector<Plugin> plugins;
 };
 

@@ -20,11 +20,17 @@ Exit cannot_listen(const char* option, const Error& error) {
   return {code, std::string("host: ") + option + ": " + error.to_string() + "\n"};
 }
 
+std::optional<tokens::BearerTokens> make_tokens(const RunSettings& settings) {
+  if (!settings.auth) return std::nullopt;
+  return tokens::BearerTokens(*settings.auth);
+}
+
 }  // namespace
 
 HostProcess::HostProcess(Parts parts)
     : parts_(std::move(parts)),
       settings_(parts_.settings),
+      tokens_(make_tokens(settings_)),
       scripts_(settings_, parts_.load),
       admin_lane_(settings_.lanes) {}
 
@@ -62,7 +68,8 @@ std::optional<Exit> HostProcess::make_runtime() {
                            .limits = {},
                            .skip_gaps = settings_.skip_gaps},
       runtime::Runtime::Settings{.lanes = settings_.lanes,
-                                 .ready = [this] { return readiness_->answer(); }});
+                                 .ready = [this] { return readiness_->answer(); },
+                                 .authenticator = authenticator()});
   watcher_ = std::make_unique<files::FileWatcher>(
       parts_.control, [this](const std::vector<std::string>&) { reloader_->files_changed(); });
   reloader_ = std::make_unique<runtime::Reloader>(reloader_parts());
@@ -164,12 +171,14 @@ std::optional<Exit> HostProcess::listen() {
   Result<std::shared_ptr<web::Address>> admin = web::Address::reserve(*settings_.admin);
   if (!admin) return cannot_listen("--admin", admin.error());
   admin_address_ = std::move(*admin);
+  const auto* guard = is_loopback(*settings_.admin) ? nullptr : authenticator();
   admin_ = std::make_unique<Admin>(Admin::Parts{.control = parts_.control,
                                                 .lane = admin_lane_,
                                                 .runtime = *runtime_,
                                                 .reloader = *reloader_,
                                                 .store = *database_,
                                                 .clock = clock_,
+                                                .guard = AdminGuard(guard),
                                                 .metrics = [this] { return metrics_text(); },
                                                 .ready = [this] { return readiness_->answer(); }});
   auto server = web::Server::listen(admin_lane_.io(), admin_address_, *admin_, settings);
@@ -211,8 +220,8 @@ void HostProcess::announce() {
                         (admin_address_ ? ", admin at http://" + admin_address_->to_string() : "") +
                         ", " + std::to_string(settings_.lanes) +
                         (settings_.lanes == 1 ? " lane" : " lanes"));
-  if (!roles) return;
-  parts_.logger.log(ports::LogLevel::warn, "there is no `auth` in this version: whoever reaches " +
+  if (!roles || settings_.auth) return;
+  parts_.logger.log(ports::LogLevel::warn, "there is no `auth`: whoever reaches " +
                                                address_->to_string() +
                                                " on this machine is granted every role");
 }

@@ -8,6 +8,7 @@
 #include "host/adapters/files/file_watcher.h"
 #include "host/adapters/sqlite/database.h"
 #include "host/adapters/telemetry/metrics.h"
+#include "host/adapters/tokens/bearer_tokens.h"
 #include "host/adapters/web/server.h"
 #include "host/app/admin.h"
 #include "host/app/control_loop.h"
@@ -62,12 +63,14 @@ class HostProcess {
   void shut_down();
   std::string metrics_text();
   runtime::Reloader::Parts reloader_parts();
+  const ports::Authenticator* authenticator() const { return tokens_ ? &*tokens_ : nullptr; }
 
   const Parts parts_;
   const RunSettings& settings_;
   SystemClock clock_;
   SystemChance chance_;
   runtime::Asks asks_;
+  const std::optional<tokens::BearerTokens> tokens_;  // nothing: no `auth`
   Scripts scripts_;
   std::unique_ptr<sqlite::Database> database_;
   std::unique_ptr<Readiness> readiness_;

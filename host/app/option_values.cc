@@ -134,11 +134,9 @@ std::vector<std::string> split_words(const std::string& text) {
 }
 
 Result<void> read_values(const std::map<std::string, std::string>& texts, Options& options) {
-  const std::pair<const char*, std::optional<std::string>*> plain[] = {{"data", &options.data},
-                                                                       {"root", &options.root},
-                                                                       {"listen", &options.listen},
-                                                                       {"admin", &options.admin},
-                                                                       {"prefix", &options.prefix}};
+  const std::pair<const char*, std::optional<std::string>*> plain[] = {
+      {"data", &options.data},   {"root", &options.root}, {"listen", &options.listen},
+      {"admin", &options.admin}, {"auth", &options.auth}, {"prefix", &options.prefix}};
   for (const auto& [name, value] : plain) {
     if (!texts.at(name).empty()) *value = texts.at(name);
   }

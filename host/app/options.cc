@@ -59,6 +59,7 @@ constexpr Known kKnown[] = {
     {"data", "DIR", "folder of log and store (./data)"},
     {"listen", "ADDRESS", "where routes are served (127.0.0.1:8080)"},
     {"admin", "ADDRESS", "metrics and admin API, or none (127.0.0.1:8081)"},
+    {"auth", "FILE", "whose tokens are good; a Lua file that returns the table"},
     {"root", "DIR", "has scripts/ (the nearest folder above the first file that has one)"},
     {"lanes", "N", "threads that run scripts (as many as the CPU quota allows)"},
     {"memory", "SIZE", "of each Lua state, one a plugin and lane (128MB)"},

@@ -45,6 +45,7 @@ struct Options {
   std::optional<std::string> root;
   std::optional<std::string> listen;
   std::optional<std::string> admin;
+  std::optional<std::string> auth;  // a file: secrets do not stand on command lines
   std::optional<std::string> prefix;
   std::optional<PartitionNumber> partitions;
   std::optional<int> lanes;

@@ -50,21 +50,33 @@ std::optional<double> cgroup_quota() {
   return least;
 }
 
+Exit usage_of(const Problems& problems) {
+  Exit exit{kUsage, {}};
+  for (const Problem& problem : problems) exit.text += problem.to_string() + "\n";
+  return exit;
+}
+
+std::optional<Exit> read_auth_into(RunSettings& settings, const std::string& file) {
+  Result<std::string> text = files::read_file(file);
+  if (!text) return Exit{kCannotRun, "host: --auth: " + text.error().to_string() + "\n"};
+  AuthResult read = read_auth_file(file, *text, settings.root.string());
+  if (!read.problems.empty()) return usage_of(read.problems);
+  settings.auth = std::move(read.auth);
+  return std::nullopt;
+}
+
 std::optional<Exit> read_deployment_into(RunSettings& settings, const Options& options) {
   const std::string& file = *options.deployment;
   Result<std::string> text = files::read_file(file);
   if (!text) return Exit{kCannotRun, "host: " + text.error().to_string() + "\n"};
   DeploymentResult read = read_deployment(file, *text, settings.root.string());
-  if (!read.problems.empty()) {
-    Exit exit{kUsage, {}};
-    for (const Problem& problem : read.problems) exit.text += problem.to_string() + "\n";
-    return exit;
-  }
+  if (!read.problems.empty()) return usage_of(read.problems);
   Deployment& deployment = read.deployment;
   if (deployment.listen) settings.listen = *deployment.listen;
   if (deployment.admin) settings.admin = *deployment.admin;
   if (deployment.prefix) settings.prefix = *deployment.prefix;
   if (deployment.partitions) settings.partitions = *deployment.partitions;
+  settings.auth = std::move(deployment.auth);
   settings.topics = std::move(deployment.topics);
   for (Deployment::Plugin& plugin : deployment.plugins) {
     // As a person would name it from here, so that messages can be followed.
@@ -119,6 +131,9 @@ std::variant<RunSettings, Exit> make_run_settings(const Options& options) {
   if (options.deployment) {
     if (auto exit = read_deployment_into(settings, options)) return *exit;
   }
+  if (options.auth) {
+    if (auto exit = read_auth_into(settings, *options.auth)) return *exit;
+  }
   for (const std::string& file : options.files) {
     settings.plugins.push_back({.file = file, .config = {}, .policies = {}, .policy_config = {}});
   }
@@ -133,10 +148,10 @@ std::variant<RunSettings, Exit> make_run_settings(const Options& options) {
   settings.lanes = options.lanes ? *options.lanes : usable_cpus();
   settings.sets = options.sets;
   if (settings.admin == "none") settings.admin = std::nullopt;
-  if (settings.admin && !is_loopback(*settings.admin)) {
+  if (settings.admin && !is_loopback(*settings.admin) && !settings.auth) {
     return usage("--admin " + *settings.admin +
-                 " leaves this machine: that takes tokens, which are not in this version "
-                 "(--admin 127.0.0.1:8081, or none)");
+                 " leaves this machine: that takes tokens (`auth` in the deployment file, or "
+                 "--auth FILE; else --admin 127.0.0.1:8081, or none)");
   }
   return settings;
 }

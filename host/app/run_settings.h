@@ -18,6 +18,7 @@ struct RunSettings {
   std::filesystem::path root;
   std::string listen = "127.0.0.1:8080";
   std::optional<std::string> admin = "127.0.0.1:8081";  // nothing: none
+  std::optional<tokens::Settings> auth;  // nothing: every role is granted, on loopback alone
   std::string prefix;
   PartitionNumber partitions = 16;
   int lanes = 1;
@@ -29,8 +30,8 @@ struct RunSettings {
   std::vector<Assignment> sets;
 };
 
-/// Puts it together. The Exit names what is wrong with the call or the deployment file. Needs a
-/// Watchdog in the process when there is a deployment file.
+/// Puts it together. The Exit names what is wrong with the call or its files. Needs a Watchdog in
+/// the process when there is a deployment file or one of --auth.
 std::variant<RunSettings, Exit> make_run_settings(const Options& options);
 
 /// The nearest folder above `file` that has scripts/scenarios or scripts/policies, else the working

@@ -139,7 +139,9 @@ Result<void> TestWorld::open(const Revisions& revisions, const RunSettings& sett
                                                                              false});
   gateway_ = std::make_unique<runtime::Gateway>(
       *environment_, lane_,
-      runtime::Gateway::Settings{.ready = [] { return json_response(200, "{\"ready\":true}"); }});
+      runtime::Gateway::Settings{.ready = [] { return json_response(200, "{\"ready\":true}"); },
+                                 .authenticator = &sender_,
+                                 .limiter = {}});
   RunSettings plain = settings;
   plain.prefix = "";
   plain.partitions = kPartitions;
@@ -246,6 +248,8 @@ Result<HttpResponse> TestWorld::request(Request given) {
   request.target = std::move(given.target);
   read_target(request);
   request.address = "127.0.0.1";
+  sender_.user =
+      given.user ? std::move(*given.user) : User{.subject = {}, .roles = {}, .every_role = true};
   request.headers = {{"host", "localhost"}};
   for (auto& [name, value] : given.headers) {
     std::string lower = name;

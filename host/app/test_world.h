@@ -41,6 +41,11 @@ class TestWorld final : public bindings::TestDriver {
   Result<std::vector<Sent>> sent(const std::string& topic) override;
 
  private:
+  /// Every request is from whom the test says.
+  struct Sender final : ports::Authenticator {
+    User user;
+    Result<User> user_of(const HttpRequest&, Time) const override { return user; }
+  };
   struct Plugin {
     std::unique_ptr<runtime::PluginCode> code;
     std::unique_ptr<runtime::Door> door;
@@ -64,6 +69,7 @@ class TestWorld final : public bindings::TestDriver {
   runtime::Asks asks_;
   std::unique_ptr<runtime::Environment> environment_;
   std::map<std::string, Plugin> plugins_;
+  Sender sender_;
   std::unique_ptr<runtime::Gateway> gateway_;
   std::vector<Sent> sent_;
   bool record_ = true;

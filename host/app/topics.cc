@@ -33,14 +33,15 @@ bool demands_roles(const Manifest& manifest) {
 }
 
 Result<void> check_roles(const Manifest& manifest, const RunSettings& settings) {
-  if (is_loopback(settings.listen)) return {};
+  if (settings.auth || is_loopback(settings.listen)) return {};
   for (const Manifest::Route& route : manifest.routes) {
     if (route.auth_none) continue;
     Error error = make_error(
-        Error::Code::unsupported,
+        Error::Code::invalid,
         "the route " + route.name() + " of " + manifest.name + " demands a role, and " +
             settings.listen + " can be reached from other machines",
-        "tokens are not in this version: listen on 127.0.0.1, or give the route auth = \"none\"");
+        "say whose tokens are good (`auth` in the deployment file, or --auth FILE), listen on "
+        "127.0.0.1, or give the route auth = \"none\"");
     error.file = manifest.file;
     return error;
   }

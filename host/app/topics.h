@@ -11,7 +11,7 @@ namespace host::app {
 /// that it consumes, emits by exact name and streams, and its inbox.
 std::vector<ports::TopicSettings> topics_of(const Manifest& manifest, const RunSettings& settings);
 
-/// Why these routes cannot be served at the address; empty: they can.
+/// Error (invalid): without `auth` a route that demands a role would be served to other machines.
 Result<void> check_roles(const Manifest& manifest, const RunSettings& settings);
 bool demands_roles(const Manifest& manifest);
 

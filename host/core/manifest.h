@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -66,6 +67,17 @@ struct Manifest {
     Duration every{};
     bool has_map = false;
   };
+  /// A token bucket a user or address: `burst` requests at once, then `rate` in each `per`.
+  struct Limit {
+    std::int64_t rate = 1;
+    Duration per = std::chrono::seconds(1);
+    std::int64_t burst = 1;
+    bool by_user = true;  // of whom a token names; all others by address
+
+    /// What one request costs, and what a full bucket holds, in time.
+    std::chrono::nanoseconds interval() const { return std::chrono::nanoseconds(per) / rate; }
+    std::chrono::nanoseconds span() const { return interval() * burst; }
+  };
   struct Route {
     std::string method;   // "*": any
     std::string pattern;  // "/walls/:id", may end in "/*"
@@ -76,6 +88,7 @@ struct Manifest {
     std::size_t max_body = 1'000'000;      // bytes
     Duration timeout = std::chrono::seconds(30);
     std::optional<Stream> stream;
+    std::optional<Limit> limit;
     std::string doc;
 
     std::string name() const { return method + " " + pattern; }

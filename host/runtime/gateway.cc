@@ -37,7 +37,11 @@ HttpResponse not_sent(const Error& error) {
 }  // namespace
 
 Gateway::Gateway(const Environment& environment, Executor& lane, Settings settings)
-    : env_(environment), lane_(lane), settings_(std::move(settings)) {}
+    : env_(environment),
+      lane_(lane),
+      settings_(std::move(settings)),
+      access_(env_, settings_.authenticator,
+              settings_.limiter ? settings_.limiter : std::make_shared<RateLimiter>(env_.chance)) {}
 
 Gateway::~Gateway() = default;
 
@@ -100,21 +104,29 @@ void Gateway::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> 
     return;
   }
   const Plugin plugin = plugins_.at(match.plugin);
-  if (plugin.code->manifest().routes.at(match.route).stream) {
-    stream(plugin, std::move(match), std::move(request), std::move(responder));
+  const Manifest::Route& route = plugin.code->manifest().routes.at(match.route);
+  auto admitted = access_.admit(match.plugin, route, match.parameters, request);
+  if (auto* refused = std::get_if<HttpResponse>(&admitted)) {
+    responder->respond(std::move(*refused));
+    return;
+  }
+  auto& who = std::get<Access::Admitted>(admitted);
+  if (route.stream) {
+    stream(plugin, std::move(match), std::move(request), std::move(who), std::move(responder));
   } else {
-    run(plugin, std::move(match), std::move(request), std::move(responder));
+    run(plugin, std::move(match), std::move(request), std::move(who), std::move(responder));
   }
 }
 
 ports::Call Gateway::make_call(const Plugin& plugin, const Routes::Match& match,
-                               HttpRequest request) {
+                               HttpRequest request, User user) {
   ports::Call call;
   call.kind = ports::Call::Kind::http;
   call.route = match.route;
   call.params = match.parameters;
-  // Without an `auth` of the deployment the listener is loopback and grants the route's roles.
-  call.roles = plugin.code->manifest().routes.at(match.route).roles;
+  call.user = std::move(user.subject);
+  call.roles = user.every_role ? plugin.code->manifest().routes.at(match.route).roles
+                               : std::move(user.roles);
   call.correlation_id = correlation_of(request, env_.chance);
   call.now = call.wall_clock = env_.clock.now();
   call.chance_seed = env_.identity.secret + match.plugin + "/" + random_id(env_.chance);
@@ -123,8 +135,8 @@ ports::Call Gateway::make_call(const Plugin& plugin, const Routes::Match& match,
 }
 
 void Gateway::run(const Plugin& plugin, Routes::Match match, HttpRequest request,
-                  std::unique_ptr<ports::HttpResponder> responder) {
-  ports::Call call = make_call(plugin, match, std::move(request));
+                  Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder) {
+  ports::Call call = make_call(plugin, match, std::move(request), std::move(admitted.user));
   Headers headers{{header::kCorrelation, call.correlation_id},
                   {header::kRevision, plugin.code->manifest().revision}};
   if (const std::string* trace = find_header(call.request.headers, header::kTrace)) {
@@ -135,8 +147,10 @@ void Gateway::run(const Plugin& plugin, Routes::Match match, HttpRequest request
   auto place = std::make_shared<const HttpCall*>(nullptr);
   auto running = std::make_shared<HttpCall>(
       env_, lane_, *plugin.code, timeout,
-      [this, plugin, route = match.name, headers, shared, place](ports::HttpOutcome outcome) {
+      [this, plugin, route = match.name, headers, shared, place,
+       limits = std::move(admitted.headers)](ports::HttpOutcome outcome) {
         calls_.erase(*place);
+        for (const auto& [name, value] : limits) set_header(outcome.response.headers, name, value);
         answered(plugin, route, headers, std::move(outcome), std::move(*shared));
       });
   *place = running.get();
@@ -201,7 +215,7 @@ void Gateway::answered(const Plugin& plugin, const std::string& route, Headers h
 }
 
 void Gateway::stream(const Plugin& plugin, Routes::Match match, HttpRequest request,
-                     std::unique_ptr<ports::HttpResponder> responder) {
+                     Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder) {
   const Manifest::Stream& declared = *plugin.code->manifest().routes.at(match.route).stream;
   if (request.method == "HEAD") {
     responder->respond(
@@ -218,13 +232,14 @@ void Gateway::stream(const Plugin& plugin, Routes::Match match, HttpRequest requ
   }
   const std::string* last = find_header(request.headers, "last-event-id");
   const std::string last_id = last != nullptr ? *last : "";
-  source.call = make_call(plugin, match, std::move(request));
-  std::shared_ptr<ports::HttpStream> out =
-      responder->stream({.status = 200,
-                         .headers = {{"content-type", "text/event-stream"},
-                                     {"cache-control", "no-store"},
-                                     {header::kCorrelation, source.call.correlation_id}},
-                         .body = {}});
+  source.call = make_call(plugin, match, std::move(request), std::move(admitted.user));
+  HttpResponse head{.status = 200,
+                    .headers = {{"content-type", "text/event-stream"},
+                                {"cache-control", "no-store"},
+                                {header::kCorrelation, source.call.correlation_id}},
+                    .body = {}};
+  for (const auto& [name, value] : admitted.headers) set_header(head.headers, name, value);
+  std::shared_ptr<ports::HttpStream> out = responder->stream(std::move(head));
   auto holder = std::make_shared<std::weak_ptr<EventStream>>();
   auto following = std::make_shared<EventStream>(env_, lane_, *plugin.code, std::move(source),
                                                  std::move(out), [this, holder] {

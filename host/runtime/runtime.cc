@@ -15,8 +15,13 @@ namespace host::runtime {
 
 /// What lives on one lane. Made by the control thread before start(), the lane's own after it.
 struct Runtime::OnLane {
-  OnLane(int number, const Environment& env, const Settings& settings)
-      : gateway(env, lane, {.ready = settings.ready}), lane(number) {}
+  OnLane(int number, const Environment& env, const Settings& settings,
+         std::shared_ptr<RateLimiter> limiter)
+      : gateway(env, lane,
+                {.ready = settings.ready,
+                 .authenticator = settings.authenticator,
+                 .limiter = std::move(limiter)}),
+        lane(number) {}
   /// Shards that end post to their lane, and requests that a door still holds are the lane's, so
   /// these go before it.
   ~OnLane() {
@@ -38,9 +43,11 @@ struct Runtime::OnLane {
 };
 
 Runtime::Runtime(Environment environment, Settings settings)
-    : env_(std::move(environment)), settings_(std::move(settings)) {
+    : env_(std::move(environment)),
+      settings_(std::move(settings)),
+      limiter_(std::make_shared<RateLimiter>(env_.chance)) {
   for (int i = 0; i < settings_.lanes; ++i) {
-    lanes_.push_back(std::make_unique<OnLane>(i, env_, settings_));
+    lanes_.push_back(std::make_unique<OnLane>(i, env_, settings_, limiter_));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "host/ports/authenticator.h"
 #include "host/ports/http_server.h"
 #include "host/ports/script_engine.h"
 #include "host/runtime/environment.h"
@@ -13,6 +14,7 @@
 
 namespace host::runtime {
 
+class RateLimiter;
 class Routes;
 
 /// The lanes with all that lives on them: for each plugin its code, its shards, its doors, and for
@@ -23,7 +25,9 @@ class Runtime {
  public:
   struct Settings {
     int lanes = 1;
-    std::function<HttpResponse()> ready;  // answers /readyz; thread-safe
+    std::function<HttpResponse()> ready;                  // answers /readyz; thread-safe
+    const ports::Authenticator* authenticator = nullptr;  // outlives it; null: everybody has
+                                                          // every role
   };
 
   Runtime(Environment environment, Settings settings);
@@ -65,6 +69,7 @@ class Runtime {
 
   Environment env_;
   const Settings settings_;
+  const std::shared_ptr<RateLimiter> limiter_;
   std::vector<std::unique_ptr<OnLane>> lanes_;
   std::vector<std::shared_ptr<const ports::Revision>> revisions_;
   bool started_ = false;

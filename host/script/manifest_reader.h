@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <lua.hpp>
 #include <optional>
@@ -90,6 +91,10 @@ class ManifestReader {
   void body(int index, Manifest::Route& route, PluginTable::Route& table, const Path& at);
   SchemaPtr params(int index, const std::vector<std::string>& in_path, const Path& at);
   void same_routes();
+
+  // manifest_limit.cc
+  void limit(int index, Manifest::Route& route, const Path& at);
+  std::optional<std::int64_t> count(int index, const char* name, const Path& at);
 
   // manifest_config.cc
   void config(int index);

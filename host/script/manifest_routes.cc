@@ -35,7 +35,7 @@ void ManifestReader::route(const std::string& name, int index, const Path& at) {
   only_fields(index, at,
               {"auth", "params", "query", "body", "headers", "returns", "limit", "cache", "timeout",
                "max_body", "doc", "handle", "stream", "files", "fallback", "proxy"});
-  not_in_this_version(index, {"limit", "cache", "files", "fallback", "proxy"}, at);
+  not_in_this_version(index, {"cache", "files", "fallback", "proxy"}, at);
   const std::size_t space = name.find(' ');
   Manifest::Route entry;
   entry.method = name.substr(0, space);
@@ -51,6 +51,7 @@ void ManifestReader::route(const std::string& name, int index, const Path& at) {
 
   PluginTable::Route row;
   auth(index, entry, at);
+  limit(index, entry, at);
   row.params = params(index, pattern.params, at);
   row.query = record(index, "query", at);
   row.headers = record(index, "headers", at);

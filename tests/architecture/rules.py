@@ -12,10 +12,13 @@ LAYERS = {
     "host/ports": ["host/core", "host/base"],
     "host/runtime": ["host/ports", "host/core", "host/base"],
     "host/script": ["host/ports", "host/core", "host/base"],
-    "host/adapters/sqlite": ["host/ports", "host/core", "host/base"],
+    # What every store adapter keeps newer than its tables: values and bytes, no database.
+    "host/adapters/journal": ["host/ports", "host/core", "host/base"],
+    "host/adapters/sqlite": ["host/adapters/journal", "host/ports", "host/core", "host/base"],
     "host/adapters/web": ["host/ports", "host/core", "host/base"],
     "host/adapters/telemetry": ["host/ports", "host/core", "host/base"],
     "host/adapters/files": ["host/ports", "host/core", "host/base"],
+    "host/adapters/tokens": ["host/ports", "host/core", "host/base"],
     # Bindings log and count for scripts: the ports' headers for that name no library.
     "bindings": ["host/script", "host/ports", "host/core", "host/base"],
     # The composition root is the one place that knows everybody.
@@ -33,7 +36,7 @@ THIRD_PARTY = {
     "simdjson.h": ["host/script"],
     "soci/": ["host/adapters/sqlite"],
     "sqlite3.h": ["host/adapters/sqlite"],
-    "lz4": ["host/adapters/sqlite"],
+    "lz4": ["host/adapters/journal"],
     "boost/beast": ["host/adapters/web"],
     # A lane is an io_context; the server's connections live on it.
     "boost/asio": ["host/runtime", "host/adapters/web", "host/app"],
@@ -41,8 +44,9 @@ THIRD_PARTY = {
     "spdlog/": ["host/adapters/telemetry"],
     "fmt/": ["host/adapters/telemetry"],
     "prometheus/": ["host/adapters/telemetry"],
-    "nlohmann/": ["host/script", "bindings", "host/app", "host/adapters/sqlite"],
-    "openssl/": ["host/script", "bindings", "host/adapters/sqlite"],
+    "nlohmann/": ["host/script", "bindings", "host/app", "host/adapters/sqlite",
+                  "host/adapters/tokens"],
+    "openssl/": ["host/script", "bindings", "host/adapters/sqlite", "host/adapters/tokens"],
     "CLI/": ["host/app"],
     "catch2/": ["tests"],
 }

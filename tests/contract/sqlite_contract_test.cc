@@ -13,11 +13,15 @@ namespace {
 using sqlite_tests::TemporaryFolder;
 
 struct SqliteFixture {
-  explicit SqliteFixture(bool with_threads) : threads(with_threads), lane(scheduler) { open(); }
+  explicit SqliteFixture(bool with_threads, journal::Bounds with_bounds = {})
+      : threads(with_threads), bounds(with_bounds), lane(scheduler) {
+    open();
+  }
 
   void open() {
     sqlite::Options options{.dir = folder.path(), .clock = scheduler.clock(), .threads = threads};
     options.retain_every = kForever;
+    options.bounds = bounds;
     database = must(sqlite::Database::open(options));
   }
 
@@ -50,6 +54,7 @@ struct SqliteFixture {
   }
 
   const bool threads;
+  const journal::Bounds bounds;
   TemporaryFolder folder;
   fakes::Scheduler scheduler;
   fakes::ManualExecutor lane;
@@ -63,9 +68,14 @@ struct Inline : SqliteFixture {
   Inline() : SqliteFixture(false) {}
 };
 
+/// Each commit carries over to the tables what those before it left in the journal.
+struct Checkpointed : SqliteFixture {
+  Checkpointed() : SqliteFixture(false, {.tail_bytes = 0}) {}
+};
+
 }  // namespace
 using LogFixtures = std::tuple<Threaded, Inline>;
-using StoreFixtures = std::tuple<Threaded, Inline>;
+using StoreFixtures = std::tuple<Threaded, Inline, Checkpointed>;
 using SqlFixtures = std::tuple<Threaded, Inline>;
 }  // namespace host::contract
 

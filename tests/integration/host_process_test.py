@@ -69,12 +69,12 @@ def clean_environment(**more):
 class Host:
     """One process on ports of its own; stopped at the end of the test whatever happens."""
 
-    def __init__(self, case, folder, *arguments, environment=None):
+    def __init__(self, case, folder, *arguments, environment=None, address="127.0.0.1"):
         self.port, self.admin_port = free_port(), free_port()
         self.folder = folder
         self.command = [BINARY, *arguments, "--data", str(folder / "data"),
-                        "--listen", f"127.0.0.1:{self.port}",
-                        "--admin", f"127.0.0.1:{self.admin_port}"]
+                        "--listen", f"{address}:{self.port}",
+                        "--admin", f"{address}:{self.admin_port}"]
         self.environment = clean_environment(**(environment or {}))
         self.log = folder / "host.log"
         self.process = None

@@ -1,6 +1,7 @@
 #include "tests/integration/sqlite_faulty_disk.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -16,12 +17,25 @@ struct File {
 
 sqlite3_file* real(sqlite3_file* file) { return reinterpret_cast<File*>(file)->real(); }
 
+void count_a_write() {
+  if (FaultyDisk::writes_to_live > 0 && --FaultyDisk::writes_to_live == 0) {
+    ::_exit(FaultyDisk::kCutOff);
+  }
+}
+
 int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 at) {
+  count_a_write();
   if (FaultyDisk::full) return SQLITE_FULL;
   return real(file)->pMethods->xWrite(real(file), data, size, at);
 }
 
+int truncate(sqlite3_file* file, sqlite3_int64 size) {
+  count_a_write();
+  return real(file)->pMethods->xTruncate(real(file), size);
+}
+
 int sync(sqlite3_file* file, int flags) {
+  count_a_write();
   const bool is_log = (reinterpret_cast<File*>(file)->flags & SQLITE_OPEN_WAL) != 0;
   if (is_log && FaultyDisk::failing_syncs > 0) {
     --FaultyDisk::failing_syncs;
@@ -37,7 +51,7 @@ const sqlite3_io_methods kMethods{
       return real(f)->pMethods->xRead(real(f), to, size, at);
     },
     write,
-    [](sqlite3_file* f, sqlite3_int64 size) { return real(f)->pMethods->xTruncate(real(f), size); },
+    truncate,
     sync,
     [](sqlite3_file* f, sqlite3_int64* size) {
       return real(f)->pMethods->xFileSize(real(f), size);
@@ -88,6 +102,7 @@ FaultyDisk::FaultyDisk() {
   full = false;
   no_shared_memory = false;
   failing_syncs = 0;
+  writes_to_live = 0;
   g_real = sqlite3_vfs_find(nullptr);
   g_faulty = *g_real;
   g_faulty.zName = "faulty";

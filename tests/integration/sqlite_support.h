@@ -42,10 +42,12 @@ class TemporaryFolder {
 /// One deployment on the disk, with the vocabulary of these tests: every call awaited.
 class Deployment {
  public:
-  explicit Deployment(const std::filesystem::path& dir, bool threads = true)
+  explicit Deployment(const std::filesystem::path& dir, bool threads = true,
+                      const journal::Bounds& bounds = {})
       : options_{.dir = dir, .clock = scheduler_.clock(), .logger = &logger_, .threads = threads},
         lane_(scheduler_) {
     options_.retain_every = kForever;
+    options_.bounds = bounds;
     open();
   }
 

@@ -83,8 +83,8 @@ TEST_CASE_METHOD(Fixture, "all problems are told at once") {
 }
 
 TEST_CASE_METHOD(Fixture, "what is not in this version is refused by name") {
-  for (const char* field : {"llm = {}", "auth = {}", "egress = {}", "log = \"kafka://b\"",
-                            "store = \"postgresql://b/x\""}) {
+  for (const char* field :
+       {"llm = {}", "egress = {}", "log = \"kafka://b\"", "store = \"postgresql://b/x\""}) {
     CHECK_THAT(problems(std::string("return { ") + field + ", plugins = { [\"a\"] = {} } }"),
                Contains("not in this version"));
   }

@@ -38,10 +38,11 @@ TEST_CASE("every option is read as what it is") {
             "--admin",      "none",  "--stop-timeout", "3s",   "--partitions", "4",
             "--prefix",     "p.",    "--lanes",        "2",    "--root",       "r",
             "--log-level",  "warn",  "--on-gap",       "skip", "--memory",     "64MB",
-            "--turn-limit", "100ms"});
+            "--turn-limit", "100ms", "--auth",         "a.lua"});
   CHECK(options.data == "x");
   CHECK(options.listen == "127.0.0.1:1");
   CHECK(options.admin == "none");
+  CHECK(options.auth == "a.lua");
   CHECK(options.stop_timeout == Duration(std::chrono::seconds(3)));
   CHECK(options.partitions == 4);
   CHECK(options.prefix == "p.");

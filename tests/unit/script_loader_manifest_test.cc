@@ -73,8 +73,6 @@ TEST_CASE("what this version does not have is refused by name") {
             "4: uses names \"telepathy\", which does not exist (there are llm, http, accounts)");
   check_one("  routes = { ['GET /*'] = {\n auth = 'none',\n files = 'web' } },",
             "6: routes[\"GET /*\"].files is not in this version");
-  check_one("  routes = { ['GET /a'] = { auth = 'none', handle = function() end,\n limit = {} } },",
-            "5: routes[\"GET /a\"].limit is not in this version");
   check_one("  routes = { ['GET /a'] = { auth = 'none', handle = function() end,\n cache = 1 } },",
             "5: routes[\"GET /a\"].cache is not in this version");
   check_one("  routes = { ['* /a/*'] = { auth = 'none',\n proxy = 'up' } },",
@@ -217,6 +215,38 @@ TEST_CASE("two routes that match the same requests are an error") {
     ["GET /a/b"] = { auth = "none", handle = function() end },
   },)",
             "6: routes[\"GET /a/:y\"] matches the same requests as \"GET /a/:x\"");
+}
+
+TEST_CASE("a limit says how many requests in which time") {
+  const auto limit = [](const std::string& fields) {
+    return "  routes = { ['GET /a'] = { auth = 'none', handle = function() end,\n limit = { " +
+           fields + " } } },";
+  };
+  const auto read = [&](const std::string& fields) {
+    Plugin plugin("return { api = 1, name = 'p',\n" + limit(fields) + "}");
+    return *plugin.loaded().manifest.routes.at(0).limit;
+  };
+  const Manifest::Limit whole = read("rate = 5, per = '1m', burst = 20, by = 'address'");
+  CHECK(whole.rate == 5);
+  CHECK(whole.per == std::chrono::minutes(1));
+  CHECK(whole.burst == 20);
+  CHECK_FALSE(whole.by_user);
+  const Manifest::Limit least = read("rate = 5");
+  CHECK(least.per == std::chrono::seconds(1));
+  CHECK(least.burst == 5);
+  CHECK(least.by_user);
+  const std::string at = "5: routes[\"GET /a\"].limit";
+  check_one(limit(""), at + " says no rate (rate = 10: so many requests in each `per`)");
+  check_one(limit("rate = 0"), at + ".rate is no whole number from 1 to 1000000");
+  check_one(limit("rate = 1.5"), at + ".rate is no whole number from 1 to 1000000");
+  check_one(limit("rate = 1, burst = '5'"), at + ".burst is no whole number from 1 to 1000000");
+  check_one(limit("rate = 1, by = 'plugin'"), at + ".by is neither \"user\" nor \"address\"");
+  check_one(limit("rate = 1, brst = 2"),
+            at + ".brst is not a field here (did you mean \"burst\"?)");
+  check_one(limit("rate = 1, per = '1h', burst = 10000"),
+            at + " takes more than a year to let `burst` requests through again");
+  check_one(limit("rate = 1000000, per = '1ms'"),
+            at + " lets more than a million requests a second through: leave it out");
 }
 
 TEST_CASE("streams say what they stream") {

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "host/adapters/sqlite/image_tables.h"
 #include "host/adapters/sqlite/jobs.h"
-#include "host/adapters/sqlite/rows.h"
 
 namespace host::sqlite {
 namespace {
@@ -29,38 +29,31 @@ std::int64_t take_row(Connection& db, const ShardRef& shard, Time now, ShardImag
   return id;
 }
 
-void read_image(Connection& db, std::int64_t id, ShardImage& image) {
-  Statement offsets = db.query("select topic, next from host_shard_offset where shard = ?", id);
-  while (offsets.step()) image.next_offsets[offsets.bytes(0)] = offsets.integer(1);
-
-  Statement pending = db.query(
-      "select id, key, kind, message_id, topic, time, attempt, due, stopped, last_error"
-      " from host_pending where shard = ? order by id",
-      id);
-  while (pending.step()) image.pending.push_back(pending_row(pending, false));
-
-  Statement marks =
-      db.query("select topic, partition, stream, epoch, seq from host_mark where shard = ?", id);
-  while (marks.step()) {
-    image.marks.push_back({.topic = marks.bytes(0),
-                           .partition = static_cast<PartitionNumber>(marks.integer(1)),
-                           .stream = marks.bytes(2),
-                           .position = {.epoch = marks.integer(3), .seq = marks.integer(4)}});
-  }
-  Statement every = db.query("select name, due from host_every_next where shard = ?", id);
-  while (every.step()) image.every_next[every.bytes(0)] = every.time(1);
-}
-
 class ClaimJob final : public WriteJob {
  public:
-  ClaimJob(ShardRef shard, Executor& executor, ports::Store::Callback<ShardImage> callback)
-      : shard_(std::move(shard)), executor_(executor), callback_(std::move(callback)) {}
+  ClaimJob(ShardRef shard, Overlays& overlays, Executor& executor,
+           ports::Store::Callback<ShardImage> callback)
+      : shard_(std::move(shard)),
+        overlays_(overlays),
+        executor_(executor),
+        callback_(std::move(callback)) {}
 
+  const ShardRef* shard() const override { return &shard_; }
+
+  /// What is in memory may be behind: the commit before may have an unknown outcome. So the tail is
+  /// read again.
   Result<void> apply(Round& round) override {
     image_ = {};
-    read_image(round.db, take_row(round.db, shard_, round.now, image_), image_);
+    const std::int64_t id = take_row(round.db, shard_, round.now, image_);
+    Result<Image> newer = overlays_.read_tail(round.db, id, shard_, round.now);
+    if (!newer) return newer.error();
+    newer_ = std::move(*newer);
+    read_tables(round.db, id, image_);
+    newer_.overlay->lay_over(image_);
     return {};
   }
+
+  void committed() override { overlays_.set(shard_, newer_); }
 
   void finish(Ending ending) override {
     Result<ShardImage> answer = ending.kind == Ending::Kind::committed
@@ -73,16 +66,18 @@ class ClaimJob final : public WriteJob {
 
  private:
   ShardRef shard_;
+  Overlays& overlays_;
   Executor& executor_;
   ports::Store::Callback<ShardImage> callback_;
   ShardImage image_;
+  Image newer_;
 };
 
 }  // namespace
 
-std::unique_ptr<WriteJob> make_claim_job(ShardRef shard, Executor& executor,
+std::unique_ptr<WriteJob> make_claim_job(ShardRef shard, Overlays& overlays, Executor& executor,
                                          ports::Store::Callback<ShardImage> callback) {
-  return std::make_unique<ClaimJob>(std::move(shard), executor, std::move(callback));
+  return std::make_unique<ClaimJob>(std::move(shard), overlays, executor, std::move(callback));
 }
 
 }  // namespace host::sqlite

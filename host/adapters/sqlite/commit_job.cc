@@ -1,10 +1,10 @@
-#include <algorithm>
 #include <map>
-#include <numeric>
+#include <optional>
 
+#include "host/adapters/sqlite/image_tables.h"
 #include "host/adapters/sqlite/jobs.h"
-#include "host/adapters/sqlite/record_batch.h"
 #include "host/adapters/sqlite/rows.h"
+#include "host/base/check.h"
 
 namespace host::sqlite {
 namespace {
@@ -33,90 +33,8 @@ std::int64_t fence(Connection& db, const ShardCommit& c) {
   return id;
 }
 
-void write_states(Connection& db, std::int64_t shard, const ShardCommit& c) {
-  // In key order, for the pages' sake; stable, so that the later entry of a key wins.
-  std::vector<std::size_t> order(c.states.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return c.states[a].first < c.states[b].first;
-  });
-  for (const std::size_t i : order) {
-    const auto& [key, row] = c.states[i];
-    if (!row.bytes && !row.quiet_until) {
-      db.run("delete from host_state where shard = ? and key = ?", shard, key);
-      continue;
-    }
-    const std::optional<Blob> bytes = row.bytes ? std::optional(Blob{*row.bytes}) : std::nullopt;
-    db.run(
-        "insert into host_state (shard, key, bytes, version, quiet_until) values (?, ?, ?, ?, ?)"
-        " on conflict (shard, key) do update set bytes = excluded.bytes,"
-        " version = excluded.version, quiet_until = excluded.quiet_until",
-        shard, key, bytes, row.version, row.quiet_until);
-  }
-}
-
-void write_pending(Connection& db, std::int64_t shard, const ShardCommit& c) {
-  for (const ports::PendingRow& row : c.pending_put) {
-    const Message& message = row.message;
-    // A row that is known keeps its message: who put it again may hold it without the payload.
-    db.run(
-        "insert into host_pending (shard, id, key, kind, message_id, topic, payload, headers,"
-        " time, attempt, due, stopped, last_error) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " on conflict (shard, id) do update set attempt = excluded.attempt, due = excluded.due,"
-        " stopped = excluded.stopped, last_error = excluded.last_error",
-        shard, row.id, message.key, static_cast<int>(message.kind), message.id, message.topic,
-        Blob{message.payload}, Blob{encode_pairs(message.headers)}, message.time, message.attempt,
-        row.due, row.stopped ? 1 : 0, row.last_error);
-  }
-  for (const std::int64_t id : c.pending_remove) {
-    db.run("delete from host_pending where shard = ? and id = ?", shard, id);
-  }
-}
-
-/// What fired and what is forgotten goes before what this commit sets.
-void write_timers(Connection& db, std::int64_t shard, const ShardCommit& c) {
-  for (const std::string& id : c.timers_fired) {
-    db.run("delete from host_timer where shard = ? and id = ?", shard, id);
-  }
-  for (const std::string& key : c.forget_timers) {
-    db.run("delete from host_timer where shard = ? and key = ?", shard, key);
-  }
-  for (const auto& [key, change] : c.timers) {
-    if (const auto* set = std::get_if<TimerSet>(&change)) {
-      db.run(
-          "insert or replace into host_timer (shard, id, name, key, due, payload, headers)"
-          " values (?, ?, ?, ?, ?, ?, ?)",
-          shard, set->id, set->name, key, set->due, Blob{set->payload},
-          Blob{encode_pairs(set->headers)});
-    } else {
-      const std::string& which = std::get<TimerCancel>(change).id_or_name;
-      db.run("delete from host_timer where shard = ?1 and key = ?2 and (id = ?3 or name = ?3)",
-             shard, key, which);
-    }
-  }
-}
-
-void write_rest(Connection& db, std::int64_t shard, const ShardCommit& c, Time now) {
-  for (const auto& [topic, next] : c.next_offsets) {
-    db.run(
-        "insert into host_shard_offset (shard, topic, next) values (?, ?, ?)"
-        " on conflict (shard, topic) do update set next = excluded.next",
-        shard, topic, next);
-  }
-  for (const auto& [name, due] : c.every_next) {
-    db.run("insert or replace into host_every_next (shard, name, due) values (?, ?, ?)", shard,
-           name, due);
-  }
-  for (const auto& [id, until] : c.once_seen) {
-    db.run("insert or replace into host_once_seen (shard, id, until) values (?, ?, ?)", shard,
-           Blob{id}, until);
-  }
-  for (const ports::Mark& mark : c.marks) {
-    db.run(
-        "insert or replace into host_mark (shard, topic, partition, stream, epoch, seq)"
-        " values (?, ?, ?, ?, ?, ?)",
-        shard, mark.topic, mark.partition, mark.stream, mark.position.epoch, mark.position.seq);
-  }
+/// What others must see at once is written as rows.
+void write_shared_rows(Connection& db, const ShardCommit& c, Time now) {
   for (const std::string& id : c.dead_remove) {
     db.run("delete from host_dead_letter where plugin = ? and id = ?", c.shard.plugin, id);
   }
@@ -167,17 +85,19 @@ void write_outgoing(Round& round, const ShardCommit& c) {
 
 class CommitJob final : public WriteJob {
  public:
-  CommitJob(std::shared_ptr<const ShardCommit> commit, PluginSql& sql, Executor& executor,
-            UniqueFunction<void(CommitResult)> callback)
+  CommitJob(std::shared_ptr<const ShardCommit> commit, Overlays& overlays, PluginSql& sql,
+            Executor& executor, UniqueFunction<void(CommitResult)> callback)
       : shared_(std::move(commit)),
         commit_(*shared_),
         bytes_(commit_.bytes() + 200),
+        overlays_(overlays),
         sql_(sql),
         executor_(executor),
         callback_(std::move(callback)) {}
 
   std::size_t bytes() const override { return bytes_; }
   bool repeats() const override { return true; }
+  const ShardRef* shard() const override { return &commit_.shard; }
 
   Result<void> apply(Round& round) override {
     fenced_ = false;
@@ -188,10 +108,12 @@ class CommitJob final : public WriteJob {
                         "shard " + commit_.shard.to_string() + " has another owner");
     }
     if (overran_) return first_failure();
-    write_states(round.db, shard, commit_);
-    write_pending(round.db, shard, commit_);
-    write_timers(round.db, shard, commit_);
-    write_rest(round.db, shard, commit_, round.now);
+    Result<Image> image = overlays_.find(commit_.shard);
+    if (!image) return image.error();
+    overlay_ = std::move(image->overlay);
+    HOST_CHECK(overlay_ != nullptr, "a shard that was claimed has an overlay");
+    write_image(round, shard);
+    write_shared_rows(round.db, commit_, round.now);
     write_outgoing(round, commit_);
     for (std::size_t i = 0; i < commit_.units.size(); ++i) {
       if (!run_unit(round.db, i)) return first_failure();  // the transaction is gone
@@ -199,6 +121,11 @@ class CommitJob final : public WriteJob {
     }
     if (!failed_.empty()) return first_failure();
     return {};
+  }
+
+  void committed() override {
+    overlay_->written(slice_);
+    overlay_->apply(*changes_, commit_.commit_no + 1, record_bytes_, at_);
   }
 
   void finish(Ending ending) override {
@@ -212,6 +139,20 @@ class CommitJob final : public WriteJob {
   }
 
  private:
+  /// The journal record of this commit, and a slice of what earlier ones left behind.
+  void write_image(Round& round, std::int64_t shard) {
+    changes_.emplace(overlay_->complete(commit_));
+    at_ = round.now;
+    record_bytes_ = 0;
+    if (!changes_->empty()) {
+      const std::string record = journal::encode(*changes_, commit_.commit_no + 1);
+      record_bytes_ = record.size();
+      insert_record(round.db, shard, commit_.commit_no + 1, record);
+    }
+    slice_ = overlay_->slice(overlay_->due(changes_->size(), round.now));
+    write_slice(round.db, shard, slice_);
+  }
+
   /// Under a savepoint of its own, so that the units after a failing one show what they are worth.
   /// False: SQLite ended the whole transaction; the repeated round leaves this unit out.
   bool run_unit(Connection& db, std::size_t i) {
@@ -253,9 +194,15 @@ class CommitJob final : public WriteJob {
   std::shared_ptr<const ShardCommit> shared_;
   const ShardCommit& commit_;
   std::size_t bytes_;
+  Overlays& overlays_;
   PluginSql& sql_;
   Executor& executor_;
   UniqueFunction<void(CommitResult)> callback_;
+  std::shared_ptr<journal::Overlay> overlay_;
+  std::optional<journal::Changes> changes_;
+  std::size_t record_bytes_ = 0;
+  Time at_{};
+  journal::Slice slice_;
   bool fenced_ = false;
   // A unit used up its time. The units after it are not tried: hundreds such would hold up the
   // commits of all plugins for as many times 50 ms. They are tried with the next commit.
@@ -265,10 +212,11 @@ class CommitJob final : public WriteJob {
 
 }  // namespace
 
-std::unique_ptr<WriteJob> make_commit_job(std::shared_ptr<const ShardCommit> commit, PluginSql& sql,
-                                          Executor& executor,
+std::unique_ptr<WriteJob> make_commit_job(std::shared_ptr<const ShardCommit> commit,
+                                          Overlays& overlays, PluginSql& sql, Executor& executor,
                                           UniqueFunction<void(CommitResult)> callback) {
-  return std::make_unique<CommitJob>(std::move(commit), sql, executor, std::move(callback));
+  return std::make_unique<CommitJob>(std::move(commit), overlays, sql, executor,
+                                     std::move(callback));
 }
 
 }  // namespace host::sqlite

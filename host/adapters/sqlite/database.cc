@@ -70,6 +70,7 @@ Result<std::unique_ptr<Database>> Database::open(const Options& options) {
                            .own_checkpoints = options.threads,
                            .max_file_bytes = options.max_file_bytes});
     load_topics(*db, *parts->index);
+    parts->overlays.load(*db, options.clock.now());
     load_host_tables(*db, parts->tables);
     parts->tables.load(*db);
     parts->writer_sql = std::make_unique<PluginSql>(*db, parts->tables);
@@ -104,8 +105,8 @@ void Database::Parts::start(std::unique_ptr<Connection> db, const std::string& p
   housekeeping_db->session().run("pragma wal_autocheckpoint = 0");
   // A connection that has read nothing does not know that there is a write-ahead log.
   housekeeping_db->session().number("pragma user_version");
-  housekeeper = std::make_unique<Housekeeper>(std::move(housekeeping_db), *writer, *index,
-                                              options.retain_every, options.logger);
+  housekeeper =
+      std::make_unique<Housekeeper>(std::move(housekeeping_db), *writer, *index, overlays, options);
 }
 
 void Database::Parts::stop() {
@@ -128,7 +129,9 @@ Database::~Database() { stop(); }
 
 void Database::stop() { parts_->stop(); }
 void Database::set_admin(const std::string& address) { parts_->lock.describe(address); }
-Result<void> Database::retain_once() { return retain(*parts_->writer, *parts_->index); }
+Result<void> Database::retain_once() {
+  return retain(*parts_->writer, *parts_->index, parts_->overlays);
+}
 std::string Database::health() const { return parts_->writer->health(); }
 
 }  // namespace host::sqlite

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "host/adapters/journal/bounds.h"
 #include "host/ports/clock.h"
 #include "host/ports/log.h"
 #include "host/ports/logger.h"
@@ -27,6 +28,7 @@ struct Options {
 
   /// How often the housekeeper drops what is no longer kept; kForever: only retain_once() does.
   Duration retain_every = std::chrono::seconds(30);
+  journal::Bounds bounds = {};       // of what a shard's tables may lag behind
   std::uint64_t max_file_bytes = 0;  // of the data file; 0: as large as the disk allows
 };
 

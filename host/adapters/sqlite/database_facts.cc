@@ -2,10 +2,10 @@
 #include <cstdio>
 #include <random>
 
+#include "host/adapters/journal/bytes.h"
 #include "host/adapters/sqlite/jobs.h"
 #include "host/adapters/sqlite/migrations.h"
 #include "host/adapters/sqlite/parts.h"
-#include "host/adapters/sqlite/record_batch.h"
 
 // The store's blocking calls: identity, tables of plugins, good sources.
 namespace host::sqlite {
@@ -98,7 +98,7 @@ Result<void> Database::check_sql(const std::string& plugin, const std::string& s
 }
 
 Result<void> Database::remember_good(const std::string& plugin, const GoodSources& sources) {
-  const std::string files = encode_pairs(sources.files);
+  const std::string files = journal::encode_pairs(sources.files);
   return write_now(*parts_->writer, [&](Round& round) -> Result<void> {
     round.db.run(
         "insert or replace into host_good_sources (plugin, revision, files) values (?, ?, ?)",
@@ -114,7 +114,7 @@ Result<std::optional<ports::Store::GoodSources>> Database::last_good(const std::
         Statement row =
             db.query("select revision, files from host_good_sources where plugin = ?", plugin);
         if (!row.step()) return Answer();
-        auto files = decode_pairs(row.view(1));
+        auto files = journal::decode_pairs(row.view(1));
         if (!files) return files.error();
         return Answer(GoodSources{.revision = row.bytes(0), .files = std::move(*files)});
       });

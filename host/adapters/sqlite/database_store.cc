@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "host/adapters/sqlite/image_tables.h"
 #include "host/adapters/sqlite/jobs.h"
 #include "host/adapters/sqlite/migrations.h"
 #include "host/adapters/sqlite/parts.h"
@@ -25,22 +26,70 @@ StateRow read_one_state(Connection& db, std::int64_t shard, const std::string& k
   return row.step() ? state_row(row, 0) : StateRow{};
 }
 
-std::vector<TimerRow> read_timers(Connection& db, std::int64_t shard, Time after,
-                                  const std::string& after_id, std::size_t limit) {
-  std::vector<TimerRow> timers;
-  Statement rows = db.query(
-      "select id, name, key, due, payload, headers from host_timer"
-      " where shard = ? and (due, id) > (?, ?) order by due, id limit ?",
-      shard, after, after_id, limit);
-  while (rows.step()) {
-    timers.push_back({.id = rows.bytes(0),
-                      .name = rows.bytes(1),
-                      .key = rows.bytes(2),
-                      .due = rows.time(3),
-                      .payload = rows.bytes(4),
-                      .headers = headers_of(rows.view(5))});
+/// What is newer than the tables is looked up before anything of them is read: an entry leaves the
+/// overlay only when its table holds it, and the snapshot begins with the first read.
+Result<std::vector<StateRow>> read_states(const Overlays& overlays, Connection& db,
+                                          const ShardRef& shard,
+                                          const std::vector<std::string>& keys) {
+  const Result<Image> image = overlays.find(shard);
+  if (!image) return image.error();
+  if (image->overlay == nullptr) return std::vector<StateRow>(keys.size());
+  const auto newer = image->overlay->states(keys);
+  std::vector<StateRow> states;
+  states.reserve(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    states.push_back(newer[i] ? *newer[i] : read_one_state(db, image->id, keys[i]));
   }
-  return timers;
+  return states;
+}
+
+std::optional<PendingRow> read_one_pending(Connection& db, std::int64_t shard, std::int64_t id) {
+  Statement row = db.query(
+      "select id, key, kind, message_id, topic, time, attempt, due, stopped, last_error,"
+      " payload, headers from host_pending where shard = ? and id = ?",
+      shard, id);
+  return row.step() ? std::optional(pending_row(row, true)) : std::nullopt;
+}
+
+Result<std::vector<PendingRow>> read_pending(const Overlays& overlays, Connection& db,
+                                             const ShardRef& shard, std::vector<std::int64_t> ids) {
+  const Result<Image> image = overlays.find(shard);
+  if (!image) return image.error();
+  std::vector<PendingRow> rows;
+  if (image->overlay == nullptr) return rows;
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  std::vector<std::optional<journal::PendingValue>> newer;
+  for (const std::int64_t id : ids) newer.push_back(image->overlay->pending(id));
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (newer[i] && !newer[i]->row) continue;
+    std::optional<PendingRow> row;
+    if (!newer[i] || !newer[i]->replaces) row = read_one_pending(db, image->id, ids[i]);
+    if (newer[i] && row) journal::bring_up_to_date(*row, *newer[i]->row);
+    if (newer[i] && !row) row = std::move(newer[i]->row);
+    if (row) rows.push_back(std::move(*row));
+  }
+  return rows;
+}
+
+Result<std::vector<bool>> read_seen(const Overlays& overlays, Connection& db, const ShardRef& shard,
+                                    const std::vector<std::string>& ids, Time now) {
+  const Result<Image> image = overlays.find(shard);
+  if (!image) return image.error();
+  std::vector<bool> seen(ids.size());
+  if (image->overlay == nullptr) return seen;
+  const std::vector<std::optional<Time>> newer = image->overlay->once(ids);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (newer[i]) {
+      seen[i] = *newer[i] > now;
+      continue;
+    }
+    Statement row =
+        db.query("select 1 from host_once_seen where shard = ? and id = ? and until > ?", image->id,
+                 Blob{ids[i]}, now);
+    seen[i] = row.step();
+  }
+  return seen;
 }
 
 /// A page of the dead letters ends with this: where the next one begins.
@@ -86,25 +135,21 @@ Result<DeadList> read_dead(Connection& db, const std::string& plugin, const std:
 
 void Database::claim(const ShardRef& shard, Executor& executor,
                      Callback<ports::ShardImage> callback) {
-  parts_->writer->submit(make_claim_job(shard, executor, std::move(callback)));
+  parts_->writer->submit(make_claim_job(shard, parts_->overlays, executor, std::move(callback)));
 }
 
 void Database::commit(std::shared_ptr<const ports::ShardCommit> commit, Executor& executor,
                       UniqueFunction<void(ports::CommitResult)> callback) {
-  parts_->writer->submit(
-      make_commit_job(std::move(commit), *parts_->writer_sql, executor, std::move(callback)));
+  parts_->writer->submit(make_commit_job(std::move(commit), parts_->overlays, *parts_->writer_sql,
+                                         executor, std::move(callback)));
 }
 
 void Database::load_states(const ShardRef& shard, std::vector<std::string> keys, Executor& executor,
                            Callback<std::vector<StateRow>> callback) {
   read_async<std::vector<StateRow>>(
       *parts_->reader, "reading states", executor, std::move(callback),
-      [shard, keys = std::move(keys)](Connection& db) -> Result<std::vector<StateRow>> {
-        const std::int64_t id = find_shard(db, shard);
-        std::vector<StateRow> states;
-        states.reserve(keys.size());
-        for (const std::string& key : keys) states.push_back(read_one_state(db, id, key));
-        return states;
+      [&overlays = parts_->overlays, shard, keys = std::move(keys)](Connection& db) {
+        return read_states(overlays, db, shard, keys);
       });
 }
 
@@ -112,19 +157,8 @@ void Database::load_pending(const ShardRef& shard, std::vector<std::int64_t> ids
                             Executor& executor, Callback<std::vector<PendingRow>> callback) {
   read_async<std::vector<PendingRow>>(
       *parts_->reader, "reading pending messages", executor, std::move(callback),
-      [shard, ids = std::move(ids)](Connection& db) mutable -> Result<std::vector<PendingRow>> {
-        const std::int64_t shard_id = find_shard(db, shard);
-        std::sort(ids.begin(), ids.end());
-        ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-        std::vector<PendingRow> rows;
-        for (const std::int64_t id : ids) {
-          Statement row = db.query(
-              "select id, key, kind, message_id, topic, time, attempt, due, stopped, last_error,"
-              " payload, headers from host_pending where shard = ? and id = ?",
-              shard_id, id);
-          if (row.step()) rows.push_back(pending_row(row, true));
-        }
-        return rows;
+      [&overlays = parts_->overlays, shard, ids = std::move(ids)](Connection& db) mutable {
+        return read_pending(overlays, db, shard, std::move(ids));
       });
 }
 
@@ -133,9 +167,15 @@ void Database::load_timers(const ShardRef& shard, Time after, std::string after_
                            Callback<std::vector<TimerRow>> callback) {
   read_async<std::vector<TimerRow>>(
       *parts_->reader, "reading timers", executor, std::move(callback),
-      [shard, after, after_id = std::move(after_id),
-       limit](Connection& db) -> Result<std::vector<TimerRow>> {
-        return read_timers(db, find_shard(db, shard), after, after_id, limit);
+      [&overlays = parts_->overlays, shard, after, after_id = std::move(after_id),
+       limit](Connection& db) mutable -> Result<std::vector<TimerRow>> {
+        const Result<Image> image = overlays.find(shard);
+        if (!image) return image.error();
+        if (image->overlay == nullptr) return std::vector<TimerRow>();
+        return image->overlay->timers({after, std::move(after_id)}, limit,
+                                      [&](const auto& place, std::size_t count) {
+                                        return read_timers(db, image->id, place, count);
+                                      });
       });
 }
 
@@ -143,24 +183,19 @@ void Database::once_seen(const ShardRef& shard, std::vector<std::string> ids, Ti
                          Executor& executor, Callback<std::vector<bool>> callback) {
   read_async<std::vector<bool>>(
       *parts_->reader, "reading what was seen", executor, std::move(callback),
-      [shard, ids = std::move(ids), now](Connection& db) -> Result<std::vector<bool>> {
-        const std::int64_t shard_id = find_shard(db, shard);
-        std::vector<bool> seen;
-        for (const std::string& id : ids) {
-          Statement row =
-              db.query("select 1 from host_once_seen where shard = ? and id = ? and until > ?",
-                       shard_id, Blob{id}, now);
-          seen.push_back(row.step());
-        }
-        return seen;
+      [&overlays = parts_->overlays, shard, ids = std::move(ids), now](Connection& db) {
+        return read_seen(overlays, db, shard, ids, now);
       });
 }
 
 void Database::read_state(const ShardRef& shard, std::string key, Executor& executor,
                           Callback<StateRow> callback) {
   read_async<StateRow>(*parts_->reader, "reading a state", executor, std::move(callback),
-                       [shard, key = std::move(key)](Connection& db) -> Result<StateRow> {
-                         return read_one_state(db, find_shard(db, shard), key);
+                       [&overlays = parts_->overlays, shard,
+                        key = std::move(key)](Connection& db) -> Result<StateRow> {
+                         auto rows = read_states(overlays, db, shard, {key});
+                         if (!rows) return rows.error();
+                         return std::move(rows->front());
                        });
 }
 
@@ -168,8 +203,8 @@ void Database::list_states(const std::string& plugin, std::string after, std::si
                            Executor& executor, Callback<StateList> callback) {
   read_async<StateList>(
       *parts_->reader, "listing states", executor, std::move(callback),
-      [plugin, after = std::move(after), limit](Connection& db) -> Result<StateList> {
-        return read_state_list(db, plugin, after, limit);
+      [&overlays = parts_->overlays, plugin, after = std::move(after), limit](Connection& db) {
+        return read_state_list(db, overlays, plugin, after, limit);
       });
 }
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "host/adapters/sqlite/jobs.h"
 #include "host/adapters/sqlite/retention.h"
 
 namespace host::sqlite {
@@ -9,16 +10,13 @@ namespace {
 
 constexpr int kWorthwhilePages = 1000;  // 4 MB
 constexpr auto kLookEvery = std::chrono::milliseconds(100);
+constexpr auto kLookForAgedEvery = std::chrono::seconds(1);
 
 }  // namespace
 
 Housekeeper::Housekeeper(std::unique_ptr<Connection> db, Writer& writer, LogIndex& index,
-                         Duration retain_every, ports::Logger* logger)
-    : db_(std::move(db)),
-      writer_(writer),
-      index_(index),
-      retain_every_(retain_every),
-      logger_(logger) {
+                         Overlays& overlays, const Options& options)
+    : db_(std::move(db)), writer_(writer), index_(index), overlays_(overlays), options_(options) {
   thread_ = std::thread([this] { loop(); });
 }
 
@@ -36,6 +34,7 @@ void Housekeeper::stop() {
 void Housekeeper::loop() {
   using Steady = std::chrono::steady_clock;
   Steady::time_point retained = Steady::now();
+  Steady::time_point looked = retained;
   int carried = 0;  // pages of the write-ahead log when it was last carried over
   while (true) {
     {
@@ -45,27 +44,33 @@ void Housekeeper::loop() {
     const int pages = writer_.wal_pages();
     if (pages < carried) carried = 0;  // it started over
     if (pages - carried > kWorthwhilePages) {
-      checkpoint();
+      checkpoint_wal();
       carried = pages;
     }
-    if (retain_every_ != kForever && Steady::now() - retained >= retain_every_) {
-      retained = Steady::now();
-      if (const Result<void> done = retain(writer_, index_); !done && logger_ != nullptr) {
-        logger_->log(ports::LogLevel::warn,
-                     "retention did not get through: " + done.error().to_string());
-      }
+    const Steady::time_point now = Steady::now();
+    if (now - looked >= kLookForAgedEvery) {
+      looked = now;
+      say("bringing tables up to date", checkpoint_aged(writer_, overlays_, options_.clock));
+    }
+    if (options_.retain_every != kForever && now - retained >= options_.retain_every) {
+      retained = now;
+      say("retention", retain(writer_, index_, overlays_));
     }
   }
 }
 
-void Housekeeper::checkpoint() {
+void Housekeeper::say(const char* what, const Result<void>& done) {
+  if (done || options_.logger == nullptr) return;
+  options_.logger->log(ports::LogLevel::warn,
+                       what + (" did not get through: " + done.error().to_string()));
+}
+
+void Housekeeper::checkpoint_wal() {
   const int code =
       sqlite3_wal_checkpoint_v2(db_->native(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   // Busy: the writer is at it itself. Anything else says itself in the writer's health as well.
-  if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY && logger_ != nullptr) {
-    logger_->log(
-        ports::LogLevel::warn,
-        to_error(last_failure(db_->native()), "carrying over the write-ahead log").to_string());
+  if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) {
+    say("carrying over the write-ahead log", to_error(last_failure(db_->native()), "checkpoint"));
   }
 }
 

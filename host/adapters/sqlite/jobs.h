@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "host/adapters/sqlite/overlays.h"
 #include "host/adapters/sqlite/plugin_sql.h"
 #include "host/adapters/sqlite/writer.h"
 #include "host/ports/store.h"
@@ -19,46 +20,59 @@ namespace host::sqlite {
 std::unique_ptr<WriteJob> make_append_job(std::vector<ports::Append> records, Executor& executor,
                                           ports::Log::AppendCallback callback);
 
-std::unique_ptr<WriteJob> make_claim_job(ShardRef shard, Executor& executor,
+std::unique_ptr<WriteJob> make_claim_job(ShardRef shard, Overlays& overlays, Executor& executor,
                                          ports::Store::Callback<ports::ShardImage> callback);
 
 std::unique_ptr<WriteJob> make_commit_job(std::shared_ptr<const ports::ShardCommit> commit,
-                                          PluginSql& sql, Executor& executor,
+                                          Overlays& overlays, PluginSql& sql, Executor& executor,
                                           UniqueFunction<void(ports::CommitResult)> callback);
+
+/// Brings the tables of shards up to date that do not commit, so that their entries do not grow
+/// older than the bounds allow. Waits until it is done; not from the writer's own thread.
+Result<void> checkpoint_aged(Writer& writer, Overlays& overlays, const ports::Clock& clock);
+
+/// The outcome of a job for a thread that waits for it. Thread-safe.
+class BlockingResult {
+ public:
+  void set(Ending ending) {
+    const std::lock_guard lock(mutex_);
+    result_ = ending.kind == Ending::Kind::committed ? Result<void>()
+                                                     : Result<void>(std::move(ending.error));
+    changed_.notify_one();
+  }
+  Result<void> wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return result_.has_value(); });
+    return std::move(*result_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<Result<void>> result_;
+};
 
 /// Any other work, whose caller waits for it; see write_now().
 template <class Work>
 class BlockingJob final : public WriteJob {
  public:
-  struct Done {
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::optional<Result<void>> result;
-  };
-  BlockingJob(Work& work, Done& done) : work_(work), done_(done) {}
+  BlockingJob(Work& work, BlockingResult& done) : work_(work), done_(done) {}
 
   Result<void> apply(Round& round) override { return work_(round); }
-  void finish(Ending ending) override {
-    const std::lock_guard lock(done_.mutex);
-    done_.result = ending.kind == Ending::Kind::committed ? Result<void>()
-                                                          : Result<void>(std::move(ending.error));
-    done_.changed.notify_one();
-  }
+  void finish(Ending ending) override { done_.set(std::move(ending)); }
 
  private:
   Work& work_;
-  Done& done_;
+  BlockingResult& done_;
 };
 
 /// Runs `work` (Round& -> Result<void>) in a round and waits until it is committed. Not from the
 /// writer's own thread.
 template <class Work>
 Result<void> write_now(Writer& writer, Work work) {
-  typename BlockingJob<Work>::Done done;
+  BlockingResult done;
   writer.submit(std::make_unique<BlockingJob<Work>>(work, done));
-  std::unique_lock lock(done.mutex);
-  done.changed.wait(lock, [&] { return done.result.has_value(); });
-  return std::move(*done.result);
+  return done.wait();
 }
 
 }  // namespace host::sqlite

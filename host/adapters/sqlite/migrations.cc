@@ -4,7 +4,7 @@
 #include <array>
 #include <cctype>
 
-#include "host/adapters/sqlite/crc32c.h"
+#include "host/adapters/journal/crc32c.h"
 #include "host/adapters/sqlite/schema.h"
 
 namespace host::sqlite {
@@ -143,7 +143,7 @@ Result<void> run_one(Connection& db, PluginSql& sql, const PluginTables& tables,
 }
 
 std::string hash_of(const std::string& migration) {
-  return std::to_string(migration.size()) + "-" + std::to_string(crc32c(migration));
+  return std::to_string(migration.size()) + "-" + std::to_string(journal::crc32c(migration));
 }
 
 }  // namespace

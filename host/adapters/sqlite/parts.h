@@ -8,6 +8,7 @@
 #include "host/adapters/sqlite/housekeeper.h"
 #include "host/adapters/sqlite/lock_file.h"
 #include "host/adapters/sqlite/log_index.h"
+#include "host/adapters/sqlite/overlays.h"
 #include "host/adapters/sqlite/plugin_sql.h"
 #include "host/adapters/sqlite/reader.h"
 #include "host/adapters/sqlite/writer.h"
@@ -17,7 +18,7 @@ namespace host::sqlite {
 /// What a Database is made of. Scripts' queries have a reader of their own, so that a slow one does
 /// not hold up fetches and states.
 struct Database::Parts {
-  explicit Parts(const Options& o) : options(o) {}
+  explicit Parts(const Options& o) : options(o), overlays(o.bounds) {}
   ~Parts();
 
   /// Starts what works on `path`; `db` becomes the writer's. Throws SqlFailure.
@@ -31,6 +32,7 @@ struct Database::Parts {
   LockFile lock;
   std::shared_ptr<LogIndex> index = std::make_shared<LogIndex>();  // fetch handles may outlive us
   PluginTables tables;
+  Overlays overlays;
   std::unique_ptr<Writer> writer;
   std::unique_ptr<PluginSql> writer_sql;  // on the writer's connection
   std::unique_ptr<PluginSql> query_sql;   // on the connection of `queries`; none without threads

@@ -29,8 +29,4 @@ Result<std::vector<Record>> decode_batch(std::string_view bytes, const std::stri
 /// What a record costs in memory and, before compression, in a batch.
 std::size_t size_of(const Record& record);
 
-/// Lists of text pairs (headers, source files) as one BLOB. Error: corrupt.
-std::string encode_pairs(const std::vector<std::pair<std::string, std::string>>& pairs);
-Result<std::vector<std::pair<std::string, std::string>>> decode_pairs(std::string_view bytes);
-
 }  // namespace host::sqlite

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <map>
 #include <optional>
 
 #include "host/adapters/sqlite/jobs.h"
@@ -16,17 +17,27 @@ constexpr int kSliceRows = 500;
 constexpr std::int64_t kWorthwhilePages = 1000;
 constexpr auto kReplyLife = std::chrono::hours(1);
 
-/// The lowest offset that some plugin has not read.
-Offset first_unread(Connection& db, const std::string& topic, PartitionNumber partition) {
-  Statement row = db.query(
-      "with consumers as (select distinct s.plugin from host_shard_offset o"
-      " join host_shard s on s.id = o.shard where o.topic = ?1)"
-      " select min(coalesce((select o.next from host_shard s join host_shard_offset o"
-      " on o.shard = s.id and o.topic = ?1 where s.plugin = consumers.plugin and s.number = ?2),"
-      " 0)) from consumers",
-      topic, partition);
-  if (!row.step() || row.is_null(0)) return std::numeric_limits<Offset>::max();
-  return row.integer(0);
+/// The lowest offset that some plugin has not read. What commits say in memory is newer than the
+/// tables, and all that there is of a plugin that has only begun.
+Offset first_unread(Connection& db, const Overlays& overlays, const std::string& topic,
+                    PartitionNumber partition) {
+  std::map<std::string, Offset> next;  // by plugin that consumes the topic
+  {
+    Statement rows = db.query(
+        "select s.plugin, max(iif(s.number = ?2, o.next, 0)) from host_shard_offset o"
+        " join host_shard s on s.id = o.shard where o.topic = ?1 group by s.plugin",
+        topic, partition);
+    while (rows.step()) next[rows.bytes(0)] = rows.integer(1);
+  }
+  for (const auto& [shard, image] : overlays.all()) {
+    const std::optional<Offset> newer = image.overlay->offset(topic);
+    if (!newer) continue;
+    Offset& known = next[shard.plugin];
+    if (shard.number == partition) known = *newer;
+  }
+  Offset lowest = std::numeric_limits<Offset>::max();
+  for (const auto& [plugin, offset] : next) lowest = std::min(lowest, offset);
+  return lowest;
 }
 
 struct Slice {
@@ -34,8 +45,8 @@ struct Slice {
   bool more = false;
 };
 
-Slice drop_slice(Round& round, std::int64_t topic, const ports::TopicSettings& settings,
-                 PartitionNumber partition) {
+Slice drop_slice(Round& round, const Overlays& overlays, std::int64_t topic,
+                 const ports::TopicSettings& settings, PartitionNumber partition) {
   Connection& db = round.db;
   std::int64_t kept_bytes = 0;
   {
@@ -44,7 +55,7 @@ Slice drop_slice(Round& round, std::int64_t topic, const ports::TopicSettings& s
                  partition);
     if (row.step()) kept_bytes = row.integer(0);
   }
-  const Offset unread = first_unread(db, settings.name, partition);
+  const Offset unread = first_unread(db, overlays, settings.name, partition);
   const auto too_old = [&](Time last) {
     return settings.keep != kForever && last < round.now - settings.keep;
   };
@@ -80,11 +91,12 @@ Slice drop_slice(Round& round, std::int64_t topic, const ports::TopicSettings& s
   return slice;
 }
 
-Result<void> retain_partition(Writer& writer, LogIndex& index, std::int64_t topic,
-                              const ports::TopicSettings& settings, PartitionNumber partition) {
+Result<void> retain_partition(Writer& writer, LogIndex& index, const Overlays& overlays,
+                              std::int64_t topic, const ports::TopicSettings& settings,
+                              PartitionNumber partition) {
   for (Slice slice{.start = -1, .more = true}; slice.more;) {
     Result<void> done = write_now(writer, [&](Round& round) -> Result<void> {
-      slice = drop_slice(round, topic, settings, partition);
+      slice = drop_slice(round, overlays, topic, settings, partition);
       return {};
     });
     if (!done) return done;
@@ -126,13 +138,14 @@ Result<void> give_back(Writer& writer) {
 
 }  // namespace
 
-Result<void> retain(Writer& writer, LogIndex& index) {
+Result<void> retain(Writer& writer, LogIndex& index, const Overlays& overlays) {
   for (const auto& [id, settings] : index.topics()) {
     if (settings.keep == kForever && settings.max_bytes == 0) continue;
     for (PartitionNumber p = 0; p < settings.partitions; ++p) {
       const auto place = index.find(settings.name, p);
       if (!place || place->start == place->end) continue;
-      if (Result<void> done = retain_partition(writer, index, id, settings, p); !done) return done;
+      if (Result<void> done = retain_partition(writer, index, overlays, id, settings, p); !done)
+        return done;
     }
   }
   Result<void> done = sweep(writer,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "host/adapters/sqlite/log_index.h"
+#include "host/adapters/sqlite/overlays.h"
 #include "host/adapters/sqlite/writer.h"
 #include "host/base/result.h"
 
@@ -11,6 +12,6 @@ namespace host::sqlite {
 /// offset of it; a shard of it that has committed none has read nothing.
 /// Also drops replies after an hour and forgets what `once` and `forget` no longer need.
 /// Waits for the writer; stops at the first error. Not from the writer's thread.
-Result<void> retain(Writer& writer, LogIndex& index);
+Result<void> retain(Writer& writer, LogIndex& index, const Overlays& overlays);
 
 }  // namespace host::sqlite

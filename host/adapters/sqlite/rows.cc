@@ -1,6 +1,6 @@
 #include "host/adapters/sqlite/rows.h"
 
-#include "host/adapters/sqlite/record_batch.h"
+#include "host/adapters/journal/bytes.h"
 
 namespace host::sqlite {
 
@@ -11,7 +11,7 @@ std::int64_t find_shard(Connection& db, const ShardRef& shard) {
 }
 
 Headers headers_of(std::string_view bytes) {
-  Result<Headers> headers = decode_pairs(bytes);
+  Result<Headers> headers = journal::decode_pairs(bytes);
   if (!headers) throw SqlFailure(SQLITE_CORRUPT, "stored headers are damaged");
   return std::move(*headers);
 }
@@ -70,9 +70,9 @@ void insert_dead_letter(Connection& db, const ports::DeadLetter& letter) {
       " headers, time, attempt, reason, error_code, error, hint, file, line, revision, at)"
       " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       letter.plugin, letter.id, letter.shard, static_cast<int>(message.kind), message.topic,
-      message.key, Blob{message.payload}, Blob{encode_pairs(message.headers)}, message.time,
-      message.attempt, letter.reason, static_cast<int>(error.code), error.message, error.hint,
-      error.file, error.line, letter.revision, letter.at);
+      message.key, Blob{message.payload}, Blob{journal::encode_pairs(message.headers)},
+      message.time, message.attempt, letter.reason, static_cast<int>(error.code), error.message,
+      error.hint, error.file, error.line, letter.revision, letter.at);
 }
 
 ports::StateRow state_row(const Statement& row, int first_column) {

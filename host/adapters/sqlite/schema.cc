@@ -18,6 +18,9 @@ constexpr std::uintmax_t kCheckedWhole = std::uintmax_t{32} << 20;
 // Times are microseconds since 1970. Keys are text with SQLite's binary collation: bytes.
 // Log batches can be large, so they live in a rowid table with an index beside it; what is small
 // and read by key lives in the index itself (without rowid).
+// A shard's records lie together: the row id is (shard << 40) + commit number.
+constexpr const char* kJournalTable =
+    "create table host_journal (id integer primary key, data blob not null)";
 constexpr std::array kTables{
     "create table host_meta (name text primary key, value blob) without rowid",
 
@@ -39,6 +42,8 @@ constexpr std::array kTables{
     " primary key (shard, topic)) without rowid",
     "create table host_member (id text primary key, started integer, heartbeat integer,"
     " address text, backends text) without rowid",
+
+    kJournalTable,
 
     "create table host_state (shard integer, key text, bytes blob, version integer not null,"
     " quiet_until integer, primary key (shard, key)) without rowid",
@@ -88,6 +93,24 @@ void create_schema(Connection& db) {
   sql.run("begin immediate");
   for (const char* table : kTables) sql.run(table);
   sql.run("pragma application_id = " + std::to_string(kApplicationId));
+  sql.run("pragma user_version = " + std::to_string(kSchemaVersion));
+  sql.run("commit");
+}
+
+/// A process was killed while it created the file: setting auto_vacuum writes the first page, the
+/// transaction with everything else did not come.
+bool only_begun(Connection& db) {
+  Session& sql = db.session();
+  return sql.number("pragma application_id") == 0 && sql.number("pragma user_version") == 0 &&
+         sql.number("select count(*) from sqlite_master") == 0;
+}
+
+/// Version 1 kept every value as a row and had no journal: to it an empty one is added.
+void upgrade(Connection& db) {
+  Session& sql = db.session();
+  if (sql.number("pragma user_version") == kSchemaVersion) return;
+  sql.run("begin immediate");
+  sql.run(kJournalTable);
   sql.run("pragma user_version = " + std::to_string(kSchemaVersion));
   sql.run("commit");
 }
@@ -162,10 +185,11 @@ Result<void> open_schema(Connection& db, const std::filesystem::path& file) {
     return make_error(Error::Code::unavailable, file.string() + " can only be read",
                       "make the file and its folder writable for this user");
   }
-  if (!is_new || db.session().number("pragma page_count") > 0) {
+  if ((!is_new || db.session().number("pragma page_count") > 0) && !only_begun(db)) {
     Result<void> known = check_identity(db, file.string());
     if (known && !in_memory) known = check_whole(db, file);
     if (!known) return known;
+    upgrade(db);
   } else {
     create_schema(db);
   }

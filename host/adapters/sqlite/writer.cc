@@ -1,6 +1,7 @@
 #include "host/adapters/sqlite/writer.h"
 
 #include <chrono>
+#include <set>
 #include <utility>
 
 namespace host::sqlite {
@@ -104,7 +105,10 @@ bool Writer::take(Jobs& jobs) {
     return true;
   }
   std::size_t bytes = 0;
+  std::set<ShardRef> shards;
   while (!queue_.empty() && jobs.size() < kRoundJobs && bytes < kRoundBytes) {
+    const ShardRef* shard = queue_.front()->shard();
+    if (shard != nullptr && !shards.insert(*shard).second) break;
     bytes += queue_.front()->bytes();
     jobs.push_back(std::move(queue_.front()));
     queue_.pop_front();
@@ -125,6 +129,9 @@ void Writer::run(Jobs jobs) {
       endings = transaction(jobs, log, now, committing);
       // A round that changed nothing says nothing about the disk.
       if (!settings_.threaded || written() != written_before) set_health({});
+      for (std::size_t i = 0; i < jobs.size(); ++i) {
+        if (endings[i].kind == Ending::Kind::committed) jobs[i]->committed();
+      }
       log.publish();  // before another round asks where partitions end
     } catch (const SqlFailure& failure) {
       db_->rollback();

@@ -43,6 +43,11 @@ class WriteJob {
   /// Whether the job, whose apply() ended the whole transaction, has noted why and takes part in
   /// the repeated round without that; else it is left out of it.
   virtual bool repeats() const { return false; }
+  /// The shard whose image it reads or changes: a round holds one job a shard, so that each sees in
+  /// memory what the one before it committed. Null: none.
+  virtual const ShardRef* shard() const { return nullptr; }
+  /// After the COMMIT of a job that was not refused, before anybody hears of what it sent.
+  virtual void committed() {}
   /// Exactly once, after the round, or without one when the writer is stopped.
   virtual void finish(Ending ending) = 0;
 };

@@ -1,10 +1,10 @@
-#include "host/adapters/sqlite/crc32c.h"
+#include "host/adapters/journal/crc32c.h"
 
 #include <array>
 #include <cstddef>
 #include <cstring>
 
-namespace host::sqlite {
+namespace host::journal {
 namespace {
 
 using Tables = std::array<std::array<std::uint32_t, 256>, 8>;
@@ -44,4 +44,4 @@ std::uint32_t crc32c(std::string_view bytes) {
   return ~crc;
 }
 
-}  // namespace host::sqlite
+}  // namespace host::journal
