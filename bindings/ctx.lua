@@ -12,6 +12,28 @@ function M.query(ctx, ...)
   return rows_of(raw_query(ctx, ...))
 end
 
+-- An iterator over rows that are fetched page by page, as they are asked for. The first page is
+-- fetched at once, so that what the database refuses is refused here.
+local raw_rows = M.rows
+local function page_of(rows, more)
+  if rows then return rows, more end
+  return raise("ctx:rows: " .. more.message)
+end
+function M.rows(ctx, sql, params, types)
+  if type(sql) ~= "string" then raise("ctx:rows: the statement must be text") end
+  local page, more = page_of(raw_rows(ctx, sql, params, types))
+  local i = 0
+  return function()
+    i = i + 1
+    while page[i] == nil do
+      if not more then return nil end
+      page, more = page_of(raw_rows(ctx, more, nil, types))
+      i = 1
+    end
+    return page[i]
+  end
+end
+
 function M.decide(ctx, name, input, choice)
   local decide, config, found = policy(ctx, name, choice)
   return check_choice(ctx, found, decide(ctx, input, config))

@@ -76,6 +76,21 @@ SqlStatement read_statement(lua_State* L, const char* name) {
   return statement;
 }
 
+/// The schemas of columns, at `index`.
+std::vector<std::pair<std::string, script::SchemaPtr>> read_types(lua_State* L, int index,
+                                                                  const char* name) {
+  std::vector<std::pair<std::string, script::SchemaPtr>> types;
+  if (lua_type(L, index) != LUA_TTABLE) return types;
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+    auto schema = script::to_schema(L, -1);
+    if (lua_type(L, -2) != LUA_TSTRING || schema == nullptr) {
+      script::raise(L, std::string("ctx:") + name + ": types are schemas by the names of columns");
+    }
+    types.emplace_back(lua_tostring(L, -2), std::move(schema));
+  }
+  return types;
+}
+
 // Named in ctx.lua, which raises what the database refused.
 int ctx_query(lua_State* L) {
   ScriptTask& task = need_task(L, "query", kAnywhere, true);
@@ -86,18 +101,25 @@ int ctx_query(lua_State* L) {
   }
   SqlStatement statement = read_statement(L, "query");
   ScriptTask::Waiting waiting;
-  if (lua_type(L, 4) == LUA_TTABLE) {
-    for (lua_pushnil(L); lua_next(L, 4) != 0; lua_pop(L, 1)) {
-      auto schema = script::to_schema(L, -1);
-      if (lua_type(L, -2) != LUA_TSTRING || schema == nullptr) {
-        script::raise(L, "ctx:query: types are schemas by the names of columns");
-      }
-      waiting.types.emplace_back(lua_tostring(L, -2), std::move(schema));
-    }
-  }
+  waiting.types = read_types(L, 4, "query");
   need_to_wait(L, "query");
   return wait_for(L,
                   task.begin_effect(ports::QueryEffect{std::move(statement)}, std::move(waiting)));
+}
+
+// One page: of a statement, or of the cursor that stands in its place. ctx.lua makes the iterator.
+int ctx_rows(lua_State* L) {
+  ScriptTask& task = need_task(L, "rows", kHttp);
+  ports::RowsEffect effect;
+  if (lua_type(L, 2) == LUA_TNUMBER) {
+    effect.cursor = static_cast<std::uint64_t>(lua_tonumber(L, 2));
+  } else {
+    effect.statement = read_statement(L, "rows");
+  }
+  ScriptTask::Waiting waiting;
+  waiting.types = read_types(L, 4, "rows");
+  need_to_wait(L, "rows");
+  return wait_for(L, task.begin_effect(std::move(effect), std::move(waiting)));
 }
 
 int ctx_exec(lua_State* L) {
@@ -193,10 +215,10 @@ const char* const kHttpName = "http";
 const char* const kHash = "password_hash";
 const char* const kMatches = "password_matches";
 const char* const kToken = "token";
-const char* const kRows = "rows";
 
 constexpr CtxFunction kFunctions[] = {
     {"query", script::guarded<ctx_query>},
+    {"rows", script::guarded<ctx_rows>},
     {"exec", script::guarded<ctx_exec>},
     {"read", script::guarded<ctx_read>},
     {"list", script::guarded<ctx_list>},
@@ -208,7 +230,6 @@ constexpr CtxFunction kFunctions[] = {
     {"password_hash", script::guarded<not_yet<kHash>>},
     {"password_matches", script::guarded<not_yet<kMatches>>},
     {"token", script::guarded<not_yet<kToken>>},
-    {"rows", script::guarded<not_yet<kRows>>},
 };
 
 }  // namespace

@@ -65,6 +65,11 @@ const script::PluginTable::Emit& declared(lua_State* L, ScriptTask& task, const 
 int ctx_emit(lua_State* L) {
   ScriptTask& task = need_task(L, "emit", kAnywhere, true);
   UnitOfWork& unit = task.unit();
+  if (task.in_parts()) {
+    script::raise(L,
+                  "ctx:emit: the handler has returned, its messages are on their way: emit "
+                  "before the iterator is returned");
+  }
   const std::size_t most = task.in_http() ? script::kMaxHttpEmits : script::kMaxEmits;
   if (unit.emits.size() >= most) {
     script::raise(L,

@@ -68,6 +68,7 @@ int spec_of(lua_State* L) {
   Schema::Parts parts{.kind = kind};
   parts.of = need_schema(L, 1, name);
   read_more(L, 2, parts);
+  if (kind == Kind::lines && !parts.max) parts.max = script::kMostLines;
   return push(L, std::move(parts));
 }
 
@@ -135,7 +136,6 @@ int spec_limit(lua_State* L) {
 }
 
 int spec_cursor(lua_State* L) { raise(L, "spec.cursor is not in this version"); }
-int spec_lines(lua_State* L) { raise(L, "spec.lines is not in this version"); }
 int spec_either(lua_State* L) { raise(L, "spec.either is not in this version"); }
 
 SchemaPtr self(lua_State* L, const char* method) {
@@ -193,7 +193,7 @@ constexpr std::pair<const char*, lua_CFunction> kMade[] = {
     {"one_of", guarded<spec_one_of>},       {"tagged", guarded<spec_tagged>},
     {"list", guarded<spec_of<Kind::list>>}, {"map", guarded<spec_of<Kind::map>>},
     {"record", guarded<spec_record>},       {"limit", guarded<spec_limit>},
-    {"cursor", guarded<spec_cursor>},       {"lines", guarded<spec_lines>},
+    {"cursor", guarded<spec_cursor>},       {"lines", guarded<spec_of<Kind::lines>>},
     {"either", guarded<spec_either>},
 };
 

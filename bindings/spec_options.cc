@@ -70,7 +70,8 @@ double read_limit(lua_State* L, int index, const char* name, Kind kind) {
     raise(L, std::string(name) + " of " + label(kind) + " is a number");
   }
   const double value = lua_tonumber(L, index);
-  const bool counts = kind == Kind::string || kind == Kind::list || kind == Kind::map;
+  const bool counts =
+      kind == Kind::string || kind == Kind::list || kind == Kind::map || kind == Kind::lines;
   if (!std::isfinite(value) || (counts && (value < 0 || std::floor(value) != value))) {
     raise(L, std::string(name) + " of " + label(kind) + " is a whole number from 0");
   }

@@ -181,14 +181,17 @@ local function start(ctx, req)
 end
 
 local function steering(type)
-  return function(ctx, req)
-    local s, status, why = find(ctx, req.params.id)
-    if not s then return status, why end
-    local done, err = ctx:ask("hogwarts.orders", req.params.id, { type = type }, "5s")
-    if not done then return nil, err end
-    if done.refused then return 409, done.refused end
-    return 200, done
-  end
+  return {
+    auth = "admin", params = world.in_path,
+    handle = function(ctx, req)
+      local s, status, why = find(ctx, req.params.id)
+      if not s then return status, why end
+      local done, err = ctx:ask("hogwarts.orders", req.params.id, { type = type }, "5s")
+      if not done then return nil, err end
+      if done.refused then return 409, done.refused end
+      return 200, done
+    end,
+  }
 end
 
 local function show(ctx, req)
@@ -220,9 +223,6 @@ local function chronicle(ctx, req)
   local clock, place = 2 ^ 52, ""
   if req.query.before then
     clock, place = req.query.before:match("^(%d+)%-(%w+)$")
-    if not clock then
-      return req:invalid { { at = "query.before", message = "take it from `next` of a page" } }
-    end
   end
 
   local scenes = ctx:query([[select clock, place, summary, who, destination, at
@@ -298,24 +298,30 @@ return {
       query = { after = spec.string { optional = true }, limit = spec.limit(20, 100) },
       handle = states,
     },
-    ["GET /universes/:id"] = { auth = "none", handle = show },
+    ["GET /universes/:id"] = { auth = "none", params = world.in_path, handle = show },
     ["GET /universes/:id/chronicle"] = {
-      auth = "none", doc = "scenes, newest first",
-      query = { before = spec.string { optional = true }, limit = spec.limit(20, 100) },
+      auth = "none", doc = "scenes, newest first", params = world.in_path,
+      query = {
+        before = spec.string {
+          optional = true, max = 40, pattern = "^%d+%-%w+$", doc = "`next` of the page before",
+        },
+        limit = spec.limit(20, 100),
+      },
       handle = chronicle,
     },
     ["GET /universes/:id/characters/:name"] = {
       auth = "none", doc = "the journey of one character",
-      params = { name = spec.one_of(world.characters) },
+      params = { id = world.in_path.id, name = spec.one_of(world.characters) },
       query = { after = spec.int { default = -1 }, limit = spec.limit(100, 1000) },
       handle = journey,
     },
     ["GET /universes/:id/post"] = {
-      auth = "none", doc = "owl post as it flies", stream = { topic = "owl-post", key = "id" },
+      auth = "none", doc = "owl post as it flies", params = world.in_path,
+      stream = { topic = "owl-post", key = "id" },
     },
-    ["POST /universes/:id/pause"] = { auth = "admin", handle = steering "Pause" },
-    ["POST /universes/:id/resume"] = { auth = "admin", handle = steering "Resume" },
-    ["POST /universes/:id/stop"] = { auth = "admin", handle = steering "Stop" },
+    ["POST /universes/:id/pause"] = steering "Pause",
+    ["POST /universes/:id/resume"] = steering "Resume",
+    ["POST /universes/:id/stop"] = steering "Stop",
     ["DELETE /reset"] = { auth = "admin", doc = "clears all universes", handle = reset },
   },
   smoke = {

@@ -54,6 +54,7 @@ void Admin::handle(HttpRequest request, Responder responder) {
   if (auto response = parts_.guard.refuse(request, parts_.clock.now())) {
     return responder->respond(std::move(*response));
   }
+  if (auto page = parts_.docs.answer(request, false)) return responder->respond(std::move(*page));
   const std::string& path = request.path;
   const bool get = request.method == "GET" || request.method == "HEAD";
   if (path.rfind("/admin/dead", 0) == 0) return dead(request, std::move(responder));
@@ -77,7 +78,7 @@ void Admin::handle(HttpRequest request, Responder responder) {
     responder->respond(parts_.ready());
   } else {
     responder->respond(
-        problem(404, "there are /metrics, /admin/plugins, /admin/shards, /admin/dead"));
+        problem(404, "there are /metrics, /admin/plugins, /admin/shards, /admin/dead, /docs"));
   }
 }
 

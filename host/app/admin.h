@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/app/admin_guard.h"
+#include "host/app/api_docs.h"
 #include "host/base/executor.h"
 #include "host/ports/clock.h"
 #include "host/ports/http_server.h"
@@ -32,6 +33,7 @@ class Admin final : public ports::HttpHandler {
     AdminGuard guard;
     std::function<std::string()> metrics;  // text exposition, on the control thread
     std::function<HttpResponse()> ready;   // thread-safe
+    const ApiDocs& docs;
   };
 
   explicit Admin(Parts parts) : parts_(std::move(parts)) {}

@@ -50,12 +50,20 @@ class Reader : public TableReader {
       plugins(at, value);
     } else if (name == "auth") {
       deployment_.auth = read_auth(*this, at, value);
+    } else if (name == "trusted_proxies") {
+      read_trusted_proxies(*this, at, value, deployment_.listeners);
+    } else if (name == "cors") {
+      read_cors(*this, at, value, deployment_.listeners);
+    } else if (name == "tls") {
+      deployment_.listeners.tls = read_tls(*this, at, value);
+    } else if (name == "admin_tls") {
+      deployment_.listeners.admin_tls = read_tls(*this, at, value);
     } else if (name == "llm" || name == "egress") {
       problem(at, name + ": not in this version", "leave the field out");
     } else {
       unknown(at, "",
-              {"listen", "admin", "log", "store", "prefix", "partitions", "topics", "plugins",
-               "llm", "auth", "egress"});
+              {"listen", "admin", "auth", "tls", "admin_tls", "cors", "trusted_proxies", "log",
+               "store", "prefix", "partitions", "topics", "plugins", "llm", "egress"});
     }
   }
 

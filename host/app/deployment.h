@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "host/app/auth_settings.h"
+#include "host/app/listener_settings.h"
 #include "host/base/time.h"
 #include "host/core/ids.h"
 #include "host/core/manifest.h"
@@ -33,6 +34,7 @@ struct Deployment {
   std::optional<PartitionNumber> partitions;
   std::map<std::string, Retention> topics;
   std::optional<tokens::Settings> auth;
+  ListenerSettings listeners;
   std::vector<Plugin> plugins;
 };
 

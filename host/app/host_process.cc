@@ -13,13 +13,6 @@ namespace {
 constexpr Duration kTick = std::chrono::seconds(1);
 constexpr Duration kBeginTick = std::chrono::milliseconds(10);
 
-Exit cannot_run(const Error& error) { return {kCannotRun, "host: " + error.to_string() + "\n"}; }
-
-Exit cannot_listen(const char* option, const Error& error) {
-  const int code = error.code == Error::Code::invalid ? kUsage : kCannotRun;
-  return {code, std::string("host: ") + option + ": " + error.to_string() + "\n"};
-}
-
 std::optional<tokens::BearerTokens> make_tokens(const RunSettings& settings) {
   if (!settings.auth) return std::nullopt;
   return tokens::BearerTokens(*settings.auth);
@@ -66,10 +59,14 @@ std::optional<Exit> HostProcess::make_runtime() {
                            .identity = std::move(*identity),
                            .topic_prefix = settings_.prefix,
                            .limits = {},
-                           .skip_gaps = settings_.skip_gaps},
-      runtime::Runtime::Settings{.lanes = settings_.lanes,
-                                 .ready = [this] { return readiness_->answer(); },
-                                 .authenticator = authenticator()});
+                           .skip_gaps = settings_.skip_gaps,
+                           .files = &files_},
+      runtime::Runtime::Settings{
+          .lanes = settings_.lanes,
+          .ready = [this] { return readiness_->answer(); },
+          .pages = [this](const HttpRequest& request) { return docs_.answer(request, true); },
+          .changed = [this](const auto& plugins) { docs_.publish(plugins); },
+          .authenticator = authenticator()});
   watcher_ = std::make_unique<files::FileWatcher>(
       parts_.control, [this](const std::vector<std::string>&) { reloader_->files_changed(); });
   reloader_ = std::make_unique<runtime::Reloader>(reloader_parts());
@@ -156,38 +153,6 @@ std::optional<Exit> HostProcess::load_plugins() {
   return std::nullopt;
 }
 
-std::optional<Exit> HostProcess::listen() {
-  Result<std::shared_ptr<web::Address>> address = web::Address::reserve(settings_.listen);
-  if (!address) return cannot_listen("--listen", address.error());
-  address_ = std::move(*address);
-  const web::ServerSettings settings{.logger = &parts_.logger};
-  for (int i = 0; i < runtime_->lanes(); ++i) {
-    auto server =
-        web::Server::listen(runtime_->lane(i).io(), address_, runtime_->gateway(i), settings);
-    if (!server) return cannot_run(server.error());
-    servers_.push_back(std::move(*server));
-  }
-  if (!settings_.admin) return std::nullopt;
-  Result<std::shared_ptr<web::Address>> admin = web::Address::reserve(*settings_.admin);
-  if (!admin) return cannot_listen("--admin", admin.error());
-  admin_address_ = std::move(*admin);
-  const auto* guard = is_loopback(*settings_.admin) ? nullptr : authenticator();
-  admin_ = std::make_unique<Admin>(Admin::Parts{.control = parts_.control,
-                                                .lane = admin_lane_,
-                                                .runtime = *runtime_,
-                                                .reloader = *reloader_,
-                                                .store = *database_,
-                                                .clock = clock_,
-                                                .guard = AdminGuard(guard),
-                                                .metrics = [this] { return metrics_text(); },
-                                                .ready = [this] { return readiness_->answer(); }});
-  auto server = web::Server::listen(admin_lane_.io(), admin_address_, *admin_, settings);
-  if (!server) return cannot_run(server.error());
-  admin_server_ = std::move(*server);
-  database_->set_admin(admin_address_->to_string());
-  return std::nullopt;
-}
-
 int HostProcess::serve() {
   runtime_->start();
   admin_lane_.start();
@@ -200,31 +165,6 @@ int HostProcess::serve() {
 }
 
 void HostProcess::reload_all() { reloader_->reload_all(); }
-
-void HostProcess::announce() {
-  std::string plugins;
-  bool roles = false;
-  for (const auto& revision : revisions_) {
-    const Manifest& manifest = revision->manifest();
-    const auto count = [](std::size_t n, const char* what) {
-      return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
-    };
-    plugins += (plugins.empty() ? "" : ", ") + manifest.name + " (" +
-               count(manifest.routes.size(), "route") + ", " + count(manifest.on.size(), "topic") +
-               ")";
-    roles = roles || demands_roles(manifest);
-  }
-  parts_.logger.log(ports::LogLevel::info,
-                    "serving " + plugins + " at http://" + address_->to_string() + ", data in " +
-                        settings_.data.string() +
-                        (admin_address_ ? ", admin at http://" + admin_address_->to_string() : "") +
-                        ", " + std::to_string(settings_.lanes) +
-                        (settings_.lanes == 1 ? " lane" : " lanes"));
-  if (!roles || settings_.auth) return;
-  parts_.logger.log(ports::LogLevel::warn, "there is no `auth`: whoever reaches " +
-                                               address_->to_string() +
-                                               " on this machine is granted every role");
-}
 
 void HostProcess::wait_until_begun() {
   if (readiness_->look_at(runtime_->shards())) return;
@@ -300,11 +240,15 @@ void HostProcess::shut_down() {
   const Time deadline = clock_.now() + settings_.stop_timeout;
   readiness_->stopping();
   watcher_->stop();
+  for (const auto* tls : {&tls_, &admin_tls_}) {
+    if (*tls) (*tls)->stop();
+  }
   drain_servers(settings_.stop_timeout / 2);
   runtime_->stop(std::max(Duration::zero(), deadline - clock_.now()));
   admin_lane_.stop();
   servers_.clear();
   admin_server_.reset();
+  files_.stop();
   database_->stop();
   parts_.logger.log(ports::LogLevel::info, "stopped");
 }

@@ -6,16 +6,19 @@
 #include <vector>
 
 #include "host/adapters/files/file_watcher.h"
+#include "host/adapters/files/static_folder.h"
 #include "host/adapters/sqlite/database.h"
 #include "host/adapters/telemetry/metrics.h"
 #include "host/adapters/tokens/bearer_tokens.h"
 #include "host/adapters/web/server.h"
 #include "host/app/admin.h"
+#include "host/app/api_docs.h"
 #include "host/app/control_loop.h"
 #include "host/app/readiness.h"
 #include "host/app/run_settings.h"
 #include "host/app/scripts.h"
 #include "host/app/system_ports.h"
+#include "host/app/tls_files.h"
 #include "host/runtime/asks.h"
 #include "host/runtime/reloader.h"
 #include "host/runtime/runtime.h"
@@ -56,7 +59,9 @@ class HostProcess {
   std::optional<Exit> check_plugins_together();
   std::optional<Exit> load_plugins();
   std::optional<Exit> listen();
+  std::optional<Exit> listen_admin();
   void announce();
+  void warn_of_openness();
   void tick();
   void wait_until_begun();
   void drain_servers(Duration within);
@@ -70,8 +75,10 @@ class HostProcess {
   SystemClock clock_;
   SystemChance chance_;
   runtime::Asks asks_;
+  files::StaticFolder files_;
   const std::optional<tokens::BearerTokens> tokens_;  // nothing: no `auth`
   Scripts scripts_;
+  ApiDocs docs_;
   std::unique_ptr<sqlite::Database> database_;
   std::unique_ptr<Readiness> readiness_;
   std::unique_ptr<runtime::Runtime> runtime_;
@@ -79,6 +86,8 @@ class HostProcess {
   std::unique_ptr<runtime::Reloader> reloader_;
   std::vector<std::shared_ptr<const ports::Revision>> revisions_;  // of the start
   std::shared_ptr<web::Address> address_, admin_address_;
+  std::unique_ptr<TlsFiles> tls_, admin_tls_;     // null: without TLS
+  std::vector<std::unique_ptr<web::Cors>> cors_;  // one a lane; none without `cors`
   runtime::Lane admin_lane_;
   std::unique_ptr<Admin> admin_;
   std::vector<std::unique_ptr<web::Server>> servers_;  // one a lane

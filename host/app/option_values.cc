@@ -135,8 +135,16 @@ std::vector<std::string> split_words(const std::string& text) {
 
 Result<void> read_values(const std::map<std::string, std::string>& texts, Options& options) {
   const std::pair<const char*, std::optional<std::string>*> plain[] = {
-      {"data", &options.data},   {"root", &options.root}, {"listen", &options.listen},
-      {"admin", &options.admin}, {"auth", &options.auth}, {"prefix", &options.prefix}};
+      {"data", &options.data},
+      {"root", &options.root},
+      {"listen", &options.listen},
+      {"admin", &options.admin},
+      {"auth", &options.auth},
+      {"prefix", &options.prefix},
+      {"tls-cert", &options.tls_cert},
+      {"tls-key", &options.tls_key},
+      {"admin-tls-cert", &options.admin_tls_cert},
+      {"admin-tls-key", &options.admin_tls_key}};
   for (const auto& [name, value] : plain) {
     if (!texts.at(name).empty()) *value = texts.at(name);
   }

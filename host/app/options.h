@@ -45,7 +45,9 @@ struct Options {
   std::optional<std::string> root;
   std::optional<std::string> listen;
   std::optional<std::string> admin;
-  std::optional<std::string> auth;  // a file: secrets do not stand on command lines
+  std::optional<std::string> auth;               // a file: secrets do not stand on command lines
+  std::optional<std::string> tls_cert, tls_key;  // files
+  std::optional<std::string> admin_tls_cert, admin_tls_key;  // of the admin listener
   std::optional<std::string> prefix;
   std::optional<PartitionNumber> partitions;
   std::optional<int> lanes;

@@ -98,6 +98,10 @@ class RecordedStore final : public ports::Store {
              Callback<SqlRows> callback) override {
     store_.query(plugin, std::move(statement), executor, std::move(callback));
   }
+  void rows(const std::string& plugin, SqlStatement statement, Executor& executor,
+            Callback<std::unique_ptr<ports::RowCursor>> callback) override {
+    store_.rows(plugin, std::move(statement), executor, std::move(callback));
+  }
   void list_dead(const std::string& plugin, std::string after, std::size_t limit,
                  Executor& executor, Callback<ports::DeadList> callback) override {
     store_.list_dead(plugin, std::move(after), limit, executor, std::move(callback));

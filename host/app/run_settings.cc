@@ -77,6 +77,13 @@ std::optional<Exit> read_deployment_into(RunSettings& settings, const Options& o
   if (deployment.prefix) settings.prefix = *deployment.prefix;
   if (deployment.partitions) settings.partitions = *deployment.partitions;
   settings.auth = std::move(deployment.auth);
+  settings.listeners = std::move(deployment.listeners);
+  for (std::optional<TlsFilePaths>* tls :
+       {&settings.listeners.tls, &settings.listeners.admin_tls}) {
+    if (!*tls) continue;
+    (*tls)->certificate = (settings.root / (*tls)->certificate).string();
+    (*tls)->key = (settings.root / (*tls)->key).string();
+  }
   settings.topics = std::move(deployment.topics);
   for (Deployment::Plugin& plugin : deployment.plugins) {
     // As a person would name it from here, so that messages can be followed.
@@ -87,12 +94,25 @@ std::optional<Exit> read_deployment_into(RunSettings& settings, const Options& o
   return std::nullopt;
 }
 
+/// Two options that make one pair. Text: what is wrong; "" when nothing is.
+std::string take_tls(const char* option, const std::optional<std::string>& certificate,
+                     const std::optional<std::string>& key, std::optional<TlsFilePaths>& setting) {
+  if (!certificate && !key) return "";
+  const std::string name = std::string("--") + option;
+  if (!key) return name + "-cert needs " + name + "-key, the key of the certificate";
+  if (!certificate) return name + "-key needs " + name + "-cert, the certificate of the key";
+  setting = {.certificate = *certificate, .key = *key};
+  return "";
+}
+
 template <class T>
 void take(const std::optional<T>& given, T& setting) {
   if (given) setting = *given;
 }
 
 }  // namespace
+
+Exit cannot_run(const Error& error) { return {kCannotRun, "host: " + error.to_string() + "\n"}; }
 
 fs::path find_root(const fs::path& file) {
   std::error_code error;
@@ -147,6 +167,12 @@ std::variant<RunSettings, Exit> make_run_settings(const Options& options) {
   if (options.data) settings.data = *options.data;
   settings.lanes = options.lanes ? *options.lanes : usable_cpus();
   settings.sets = options.sets;
+  std::string wrong = take_tls("tls", options.tls_cert, options.tls_key, settings.listeners.tls);
+  if (wrong.empty()) {
+    wrong = take_tls("admin-tls", options.admin_tls_cert, options.admin_tls_key,
+                     settings.listeners.admin_tls);
+  }
+  if (!wrong.empty()) return usage(wrong);
   if (settings.admin == "none") settings.admin = std::nullopt;
   if (settings.admin && !is_loopback(*settings.admin) && !settings.auth) {
     return usage("--admin " + *settings.admin +

@@ -19,6 +19,7 @@ struct RunSettings {
   std::string listen = "127.0.0.1:8080";
   std::optional<std::string> admin = "127.0.0.1:8081";  // nothing: none
   std::optional<tokens::Settings> auth;  // nothing: every role is granted, on loopback alone
+  ListenerSettings listeners;
   std::string prefix;
   PartitionNumber partitions = 16;
   int lanes = 1;
@@ -33,6 +34,9 @@ struct RunSettings {
 /// Puts it together. The Exit names what is wrong with the call or its files. Needs a Watchdog in
 /// the process when there is a deployment file or one of --auth.
 std::variant<RunSettings, Exit> make_run_settings(const Options& options);
+
+/// What the process says when it cannot run for `error`.
+Exit cannot_run(const Error& error);
 
 /// The nearest folder above `file` that has scripts/scenarios or scripts/policies, else the working
 /// directory.

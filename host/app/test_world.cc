@@ -32,13 +32,15 @@ class SeededChance final : public ports::Chance {
 /// Keeps the one answer of a request.
 class Responder final : public ports::HttpResponder {
  public:
-  explicit Responder(std::shared_ptr<std::optional<HttpResponse>> answer)
-      : answer_(std::move(answer)) {}
+  Responder(Executor& lane, std::shared_ptr<std::optional<HttpResponse>> answer)
+      : lane_(lane), answer_(std::move(answer)) {}
   ~Responder() override {
-    if (!*answer_) *answer_ = problem(500, "the request was dropped");
+    if (!*answer_ && !streaming_) *answer_ = problem(500, "the request was dropped");
   }
   void respond(HttpResponse response) override { *answer_ = std::move(response); }
-  std::shared_ptr<ports::HttpStream> stream(HttpResponse) override {
+  std::shared_ptr<ports::HttpStream> stream(HttpResponse head, Body body) override {
+    streaming_ = true;
+    if (body == Body::whole) return std::make_shared<Whole>(lane_, answer_, std::move(head));
     *answer_ = problem(501, "streams in tests are not in this version");
     return std::make_shared<Closed>();
   }
@@ -50,7 +52,32 @@ class Responder final : public ports::HttpResponder {
     void on_close(UniqueFunction<void()>) override {}
     void finish() override {}
   };
+  /// Gathers what comes in parts.
+  class Whole final : public ports::HttpStream {
+   public:
+    Whole(Executor& lane, std::shared_ptr<std::optional<HttpResponse>> answer, HttpResponse head)
+        : lane_(lane), answer_(std::move(answer)), response_(std::move(head)) {
+      response_.body.clear();
+    }
+    ~Whole() override {
+      if (!*answer_) *answer_ = problem(500, "the answer was broken off");
+    }
+    void write(std::string bytes, UniqueFunction<void(bool)> done) override {
+      response_.body += bytes;
+      lane_.post([done = std::move(done)]() mutable { done(true); });
+    }
+    void on_close(UniqueFunction<void()>) override {}
+    void finish() override { *answer_ = std::move(response_); }
+
+   private:
+    Executor& lane_;
+    std::shared_ptr<std::optional<HttpResponse>> answer_;
+    HttpResponse response_;
+  };
+
+  Executor& lane_;
   std::shared_ptr<std::optional<HttpResponse>> answer_;
+  bool streaming_ = false;
 };
 
 int hex_digit(char c) {
@@ -263,7 +290,7 @@ Result<HttpResponse> TestWorld::request(Request given) {
     request.body = std::move(*given.body);
   }
   auto answer = std::make_shared<std::optional<HttpResponse>>();
-  gateway_->handle(std::move(request), std::make_unique<Responder>(answer));
+  gateway_->handle(std::move(request), std::make_unique<Responder>(lane_, answer));
   const Time until = lane_.now() + kLongestRequest;
   if (Result<void> ran = run_ready(); !ran) return ran.error();
   while (!*answer && lane_.now() < until && lane_.until_next() != kForever) {

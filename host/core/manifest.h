@@ -67,6 +67,14 @@ struct Manifest {
     Duration every{};
     bool has_map = false;
   };
+  struct Files {
+    std::string folder;    // from the working directory
+    std::string fallback;  // a file in it, for pages that are not there; empty: 404
+  };
+  struct Cache {
+    Duration max_age{};   // 0: kept, but asked for anew each time
+    bool shared = false;  // others than the client may keep it
+  };
   /// A token bucket a user or address: `burst` requests at once, then `rate` in each `per`.
   struct Limit {
     std::int64_t rate = 1;
@@ -88,8 +96,11 @@ struct Manifest {
     std::size_t max_body = 1'000'000;      // bytes
     Duration timeout = std::chrono::seconds(30);
     std::optional<Stream> stream;
+    std::optional<Files> files;
+    std::optional<Cache> cache;
     std::optional<Limit> limit;
     std::string doc;
+    std::string operation = {};  // the OpenAPI 3.1 operation object, as JSON
 
     std::string name() const { return method + " " + pattern; }
   };

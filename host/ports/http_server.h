@@ -8,7 +8,8 @@
 
 namespace host::ports {
 
-/// A stream of server-sent events, or of any chunked body, that is being written. On its lane only.
+/// A chunked body that is being written. Dropping it without finish() breaks the connection, so
+/// that the client sees that it is not whole. On its lane only.
 class HttpStream {
  public:
   virtual ~HttpStream() = default;
@@ -26,8 +27,11 @@ class HttpResponder {
  public:
   virtual ~HttpResponder() = default;
   virtual void respond(HttpResponse response) = 0;
+  /// What the end of a body means: of `events` it may come at any time, so a server that stops ends
+  /// them in good order; `whole` is worth something only when all of it came.
+  enum class Body { events, whole };
   /// Sends the head (its body is ignored) and gives the stream of the chunked body.
-  virtual std::shared_ptr<HttpStream> stream(HttpResponse head) = 0;
+  virtual std::shared_ptr<HttpStream> stream(HttpResponse head, Body body) = 0;
   /// Whether the client is still there, to spare work for nobody.
   virtual bool alive() const = 0;
 };

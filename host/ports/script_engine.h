@@ -33,18 +33,31 @@ struct AskEffect {
   Duration timeout{};
 };
 struct YieldEffect {};  // let other keys run
+/// Rows of an answer that may be long, page by page: `cursor` 0 begins with the statement.
+struct RowsEffect {
+  SqlStatement statement = {};
+  std::uint64_t cursor = 0;
+};
 
 struct Effect {
   std::uint64_t id = 0;  // unique within its task
-  std::variant<QueryEffect, ReadEffect, ListEffect, AskEffect, YieldEffect> what;
+  std::variant<QueryEffect, ReadEffect, ListEffect, AskEffect, YieldEffect, RowsEffect> what;
+};
+
+/// One page of a RowsEffect. `cursor` asks for the next one; 0: this was the last.
+struct RowsAnswer {
+  SqlRows rows;
+  std::uint64_t cursor = 0;
 };
 
 /// Same order as the effects; an expected failure is an Error, which the script sees as nil, err.
-using EffectAnswer = std::variant<std::monostate, SqlRows, StateRow, StateList, std::string, Error>;
+using EffectAnswer =
+    std::variant<std::monostate, SqlRows, StateRow, StateList, std::string, Error, RowsAnswer>;
 
 /// One call of a handler.
 struct Call {
-  enum class Kind { message, http, stream_map };
+  /// `check`: of http, only whether the request fits: an HttpOutcome of 200, or its refusal.
+  enum class Kind { message, http, stream_map, check };
 
   Kind kind = Kind::message;
   Message message;        // of message and stream_map
@@ -70,14 +83,24 @@ struct HttpOutcome {
   UnitOfWork unit;      // emits only
   bool failed = false;  // raised or was stopped: `response` is 500, the error is in `error`
   Error error = {};
+  bool in_parts = false;  // the body follows in parts: Task::next_part()
+};
+/// A piece of the body of an answer that an iterator makes.
+struct BodyPart {
+  std::string bytes;
+  bool last = false;  // the iterator has ended
 };
 struct Step {
   std::optional<Outcome> outcome = {};     // of message
   std::optional<HttpOutcome> http = {};    // of http
   std::optional<std::string> mapped = {};  // of stream_map: JSON; "" = leave the record out
+  std::optional<BodyPart> part = {};       // of http that answers in parts
   std::vector<Effect> effects = {};
 
-  bool finished() const { return outcome || http || mapped; }
+  /// The task is over: nothing of it runs any more.
+  bool finished() const {
+    return outcome || (http && !http->in_parts) || mapped || (part && part->last);
+  }
 };
 
 /// One running handler: a coroutine that waits between turns. Destroying it drops the coroutine.
@@ -86,6 +109,10 @@ class Task {
  public:
   virtual ~Task() = default;
   virtual Step resume(std::uint64_t effect, EffectAnswer answer) = 0;
+  /// Of an answer in parts, after its HttpOutcome and after each part: drives the iterator until
+  /// about `bytes` are there, it ends, or it waits (then resume() leads to the part). An iterator
+  /// that raises ends the task with an HttpOutcome that failed.
+  virtual Step next_part(std::size_t bytes) = 0;
 };
 
 /// The code of one plugin revision on one lane. On its lane only, but for the destructor's thread

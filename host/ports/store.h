@@ -141,9 +141,26 @@ struct StateList {
   std::vector<ListedState> items;   // in byte order of their keys; forgotten ones left out
   std::optional<std::string> next;  // `after` of the next page
 };
+/// A page of the rows that a RowCursor gives.
+struct RowsPage {
+  SqlRows rows;
+  bool last = false;  // nothing comes after it
+};
 struct DeadList {
   std::vector<DeadLetter> items;  // newest first; payload and headers included
   std::optional<std::string> next;
+};
+
+/// The rows of one statement as they were when it began, however slowly they are fetched: it holds
+/// no transaction open between pages. Destroying it drops what is left, and a page that is under
+/// way. Its calls are made on one thread.
+class RowCursor {
+ public:
+  virtual ~RowCursor() = default;
+  /// The next page, of about `max_bytes` and at least one row; empty only when it is the last. The
+  /// callback comes on the cursor's executor, not inside the call and not after the cursor is
+  /// destroyed; one page at a time. Errors: unavailable.
+  virtual void next(std::size_t max_bytes, UniqueFunction<void(Result<RowsPage>)> callback) = 0;
 };
 
 /// Durable keyed state, with everything that commits together with it.
@@ -206,6 +223,11 @@ class Store {
   /// exhausted (step limit), unavailable (retryable).
   virtual void query(const std::string& plugin, SqlStatement statement, Executor& executor,
                      Callback<SqlRows> callback) = 0;
+
+  /// A read-only statement of a plugin whose answer may be long: 1 GB at most, and 5 s to find it.
+  /// Errors as query(), and exhausted (retryable) when too many of them are read at once.
+  virtual void rows(const std::string& plugin, SqlStatement statement, Executor& executor,
+                    Callback<std::unique_ptr<RowCursor>> callback) = 0;
 
   virtual void list_dead(const std::string& plugin_or_empty, std::string after, std::size_t limit,
                          Executor& executor, Callback<DeadList> callback) = 0;

@@ -6,6 +6,7 @@
 #include "host/ports/log.h"
 #include "host/ports/logger.h"
 #include "host/ports/metrics.h"
+#include "host/ports/static_files.h"
 #include "host/ports/store.h"
 #include "host/runtime/limits.h"
 
@@ -26,7 +27,8 @@ struct Environment {
   ports::Store::Identity identity;
   std::string topic_prefix;
   Limits limits;
-  bool skip_gaps = false;  // --on-gap skip
+  bool skip_gaps = false;               // --on-gap skip
+  ports::StaticFiles* files = nullptr;  // null: no route has files
 };
 
 }  // namespace host::runtime

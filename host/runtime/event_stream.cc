@@ -201,6 +201,10 @@ void EventStream::tick() {
                                      [weak = weak_from_this()](ports::HttpOutcome outcome) {
                                        const auto self = weak.lock();
                                        if (!self || self->stopped_) return;
+                                       if (outcome.in_parts) {
+                                         self->call_->cancel();
+                                         outcome.response = problem(500, "an event is no iterator");
+                                       }
                                        const bool good =
                                            !outcome.failed && outcome.response.status < 400;
                                        std::string text = event("", outcome.response.body);

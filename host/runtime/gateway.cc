@@ -1,6 +1,9 @@
 #include "host/runtime/gateway.h"
 
+#include "host/core/http_cache.h"
+#include "host/runtime/body_stream.h"
 #include "host/runtime/event_stream.h"
+#include "host/runtime/file_answer.h"
 #include "host/runtime/http_call.h"
 #include "host/runtime/random_id.h"
 #include "host/runtime/records.h"
@@ -28,6 +31,7 @@ std::string correlation_of(const HttpRequest& request, ports::Chance& chance) {
 
 /// How a unit that could not be sent is answered. A timeout leaves its outcome unknown.
 HttpResponse not_sent(const Error& error) {
+  if (error.code == Error::Code::invalid) return problem(500, error.message);
   return problem(503,
                  error.code == Error::Code::timeout ? "the outcome is unknown: " + error.message
                                                     : error.message,
@@ -61,6 +65,8 @@ void Gateway::abandon() {
     if (const auto running = weak.lock()) running->cancel();
   }
   for (const auto& stream : std::exchange(streams_, {})) stream->stop();
+  for (const auto& body : std::exchange(bodies_, {})) body->abandon();
+  for (const auto& answer : std::exchange(files_, {})) answer->abandon();
 }
 
 std::size_t Gateway::max_body(const HttpRequest& head) {
@@ -78,9 +84,11 @@ void Gateway::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> 
     responder->respond(settings_.ready());
     return;
   }
-  if (request.path == "/openapi.json" || request.path == "/docs") {
-    responder->respond(problem(501, request.path + " is not in this version"));
-    return;
+  if (settings_.pages) {
+    if (std::optional<HttpResponse> page = settings_.pages(request)) {
+      responder->respond(std::move(*page));
+      return;
+    }
   }
   if (stopping_ || !routes_) {
     responder->respond(
@@ -111,7 +119,9 @@ void Gateway::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> 
     return;
   }
   auto& who = std::get<Access::Admitted>(admitted);
-  if (route.stream) {
+  if (route.files) {
+    file(plugin, std::move(match), std::move(request), std::move(who), std::move(responder));
+  } else if (route.stream) {
     stream(plugin, std::move(match), std::move(request), std::move(who), std::move(responder));
   } else {
     run(plugin, std::move(match), std::move(request), std::move(who), std::move(responder));
@@ -143,75 +153,170 @@ void Gateway::run(const Plugin& plugin, Routes::Match match, HttpRequest request
     headers.emplace_back(header::kTrace, *trace);
   }
   const Duration timeout = plugin.code->manifest().routes.at(match.route).timeout;
+  Asked asked{.plugin = plugin,
+              .route = match.name,
+              .headers = std::move(headers),
+              .more = std::move(admitted.headers),
+              .cache = plugin.code->manifest().routes.at(match.route).cache,
+              .request = {},
+              .began = call.wall_clock};
+  asked.request.method = call.request.method;
+  if (const std::string* known = find_header(call.request.headers, "if-none-match")) {
+    asked.request.headers = {{"if-none-match", *known}};
+  }
   auto shared = std::make_shared<std::unique_ptr<ports::HttpResponder>>(std::move(responder));
   auto place = std::make_shared<const HttpCall*>(nullptr);
   auto running = std::make_shared<HttpCall>(
       env_, lane_, *plugin.code, timeout,
-      [this, plugin, route = match.name, headers, shared, place,
-       limits = std::move(admitted.headers)](ports::HttpOutcome outcome) {
-        calls_.erase(*place);
-        for (const auto& [name, value] : limits) set_header(outcome.response.headers, name, value);
-        answered(plugin, route, headers, std::move(outcome), std::move(*shared));
+      [this, asked = std::move(asked), shared, place](ports::HttpOutcome outcome) {
+        const auto ended = calls_.extract(*place).mapped().lock();
+        answered(asked, std::move(outcome), ended, std::move(*shared));
       });
   *place = running.get();
   calls_.insert_or_assign(running.get(), running);
   running->start(std::move(call));
 }
 
-void Gateway::answered(const Plugin& plugin, const std::string& route, Headers headers,
-                       ports::HttpOutcome outcome,
+void Gateway::count(const Asked& asked, int status) const {
+  const ports::Labels labels{{"plugin", asked.plugin.code->manifest().name},
+                             {"route", asked.route},
+                             {"status", std::to_string(status)}};
+  env_.metrics.add("host_http_requests_total", 1, labels);
+  const auto took = std::max(Duration::zero(), env_.clock.now() - asked.began);
+  env_.metrics.observe("host_http_request_seconds", static_cast<double>(took.count()) / 1e6,
+                       labels);
+}
+
+void Gateway::answered(const Asked& asked, ports::HttpOutcome outcome,
+                       std::shared_ptr<HttpCall> call,
                        std::unique_ptr<ports::HttpResponder> responder) {
   HttpResponse& response = outcome.response;
   if (find_header(response.headers, header::kCorrelation) == nullptr) {
-    set_header(response.headers, header::kCorrelation, headers.front().second);
+    set_header(response.headers, header::kCorrelation, asked.headers.front().second);
   }
-  env_.metrics.add("host_http_requests_total", 1,
-                   {{"plugin", plugin.code->manifest().name},
-                    {"route", route},
-                    {"status", std::to_string(response.status)}});
   if (outcome.failed) {
     env_.logger.log(ports::LogLevel::error, "the handler of a request failed",
-                    {{"plugin", plugin.code->manifest().name},
-                     {"route", route},
+                    {{"plugin", asked.plugin.code->manifest().name},
+                     {"route", asked.route},
                      {"error", outcome.error.to_string()},
-                     {"correlation_id", headers.front().second},
-                     {"revision", plugin.code->manifest().revision}});
-    responder->respond(std::move(response));
-    return;
+                     {"correlation_id", asked.headers.front().second},
+                     {"revision", asked.plugin.code->manifest().revision}});
   }
-  std::vector<Emit>& emits = outcome.unit.emits;
-  if (emits.empty()) {
-    responder->respond(std::move(response));
-    return;
+  std::vector<Emit> emits = std::exchange(outcome.unit.emits, {});
+  if (outcome.failed || emits.empty()) {
+    return send(asked, std::move(outcome), std::move(call), std::move(responder));
   }
-  if (emits.size() == 1) {
-    const auto spread = static_cast<std::int64_t>(to_micros(env_.clock.now()) & 0xffff);
-    std::vector<ports::Append> records{make_record(env_, emits.front(), headers, spread)};
-    if (sabotage::kAnswerBeforeCommit) {
-      lane_.post_after(std::chrono::milliseconds(20), [this, records]() mutable {
-        env_.log.append(std::move(records), lane_, [](auto) {});
-      });
-      responder->respond(std::move(response));
-      return;
+  const bool alone = emits.size() == 1;
+  auto sent = [this, asked, outcome = std::move(outcome), call = std::move(call),
+               responder = std::move(responder)](Result<void> result) mutable {
+    if (!result) {
+      if (outcome.in_parts) call->cancel();
+      outcome = {};
+      outcome.response = not_sent(result.error());
     }
-    auto done = [response = std::move(response),
-                 responder = std::move(responder)](auto result) mutable {
-      if (!result) {
-        responder->respond(not_sent(result.error()));
-      } else if (!result->front()) {
-        responder->respond(problem(500, "the log refused the message"));
-      } else {
-        responder->respond(std::move(response));
-      }
-    };
-    env_.log.append(std::move(records), lane_, std::move(done));
+    send(asked, std::move(outcome), std::move(call), std::move(responder));
+  };
+  if (!alone) {
+    asked.plugin.door->send(std::move(emits), asked.headers, std::move(sent));
     return;
   }
-  plugin.door->send(std::move(emits), std::move(headers),
-                    [response = std::move(response),
-                     responder = std::move(responder)](Result<void> sent) mutable {
-                      responder->respond(sent ? std::move(response) : not_sent(sent.error()));
-                    });
+  const auto spread = static_cast<std::int64_t>(to_micros(env_.clock.now()) & 0xffff);
+  std::vector<ports::Append> records{make_record(env_, emits.front(), asked.headers, spread)};
+  if (sabotage::kAnswerBeforeCommit) {
+    lane_.post_after(std::chrono::milliseconds(20), [this, records]() mutable {
+      env_.log.append(std::move(records), lane_, [](auto) {});
+    });
+    return sent({});
+  }
+  env_.log.append(std::move(records), lane_, [sent = std::move(sent)](auto result) mutable {
+    if (!result) return sent(result.error());
+    if (result->front()) return sent({});
+    // For good: no repeat helps, so it is no 503.
+    sent(make_error(Error::Code::invalid, "the log refused the message"));
+  });
+}
+
+void Gateway::send(const Asked& asked, ports::HttpOutcome outcome, std::shared_ptr<HttpCall> call,
+                   std::unique_ptr<ports::HttpResponder> responder) {
+  HttpResponse& response = outcome.response;
+  for (const auto& [name, value] : asked.more) set_header(response.headers, name, value);
+  if (asked.cache && response.status == 200) {
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(asked.cache->max_age);
+    if (find_header(response.headers, "cache-control") == nullptr) {
+      set_header(response.headers, "cache-control",
+                 cache_control(age.count(), asked.cache->shared));
+    }
+    if (!outcome.in_parts) answer_if_changed(asked.request, response);
+  }
+  count(asked, response.status);
+  if (!outcome.in_parts) {
+    responder->respond(std::move(response));
+    return;
+  }
+  std::string first = std::move(response.body);
+  std::shared_ptr<ports::HttpStream> out =
+      responder->stream(std::move(response), ports::HttpResponder::Body::whole);
+  auto holder = std::make_shared<std::weak_ptr<BodyStream>>();
+  auto body = std::make_shared<BodyStream>(
+      env_,
+      BodyStream::Names{.plugin = asked.plugin.code->manifest().name,
+                        .route = asked.route,
+                        .revision = asked.plugin.code->manifest().revision,
+                        .correlation_id = asked.headers.front().second},
+      std::move(call), std::move(out), [this, holder] {
+        if (const auto ended = holder->lock()) bodies_.erase(ended);
+      });
+  *holder = body;
+  bodies_.insert(body);
+  body->start(std::move(first));
+}
+
+void Gateway::file(const Plugin& plugin, Routes::Match match, HttpRequest request,
+                   Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder) {
+  const Manifest::Route& declared = plugin.code->manifest().routes.at(match.route);
+  FileAnswer::Route route{.folder = declared.files->folder,
+                          .fallback = declared.files->fallback,
+                          .max_age = {},
+                          .shared = declared.auth_none};
+  if (declared.cache) route.max_age = declared.cache->max_age;
+  const std::string rest = match.parameters.empty() ? "" : match.parameters.back().second;
+  const Asked asked{.plugin = plugin,
+                    .route = match.name,
+                    .headers = {},
+                    .more = {},
+                    .cache = {},
+                    .request = {},
+                    .began = env_.clock.now()};
+  Headers headers = std::move(admitted.headers);
+  set_header(headers, header::kCorrelation, correlation_of(request, env_.chance));
+  auto holder = std::make_shared<std::weak_ptr<FileAnswer>>();
+  auto answer = std::make_shared<FileAnswer>(
+      env_, lane_, std::move(route), std::move(request), headers, std::move(responder),
+      [this, asked](int status) { count(asked, status); },
+      [this, holder] {
+        if (const auto ended = holder->lock()) files_.erase(ended);
+      });
+  *holder = answer;
+  files_.insert(answer);
+  answer->start(rest);
+}
+
+// Before the head of a stream is sent; afterwards nothing can be refused any more.
+std::optional<HttpResponse> Gateway::misfit(const Plugin& plugin, ports::Call call) {
+  if (!plugin.code->may_start(false)) {
+    return problem(503, "too many requests are running", {}, {{"retry-after", "1"}});
+  }
+  call.kind = ports::Call::Kind::check;
+  const std::shared_ptr<ports::Engine> engine = plugin.code->engine();
+  ports::Engine::Started started = engine->start(std::move(call));
+  if (Result<void> checked = plugin.code->check(engine.get()); !checked) {
+    env_.logger.log(
+        ports::LogLevel::error, "the plugin cannot be loaded any more",
+        {{"plugin", plugin.code->manifest().name}, {"error", checked.error().to_string()}});
+  }
+  if (started.step.http && started.step.http->response.status == 200) return std::nullopt;
+  return started.step.http ? std::move(started.step.http->response)
+                           : problem(500, "the request could not be checked");
 }
 
 void Gateway::stream(const Plugin& plugin, Routes::Match match, HttpRequest request,
@@ -233,13 +338,18 @@ void Gateway::stream(const Plugin& plugin, Routes::Match match, HttpRequest requ
   const std::string* last = find_header(request.headers, "last-event-id");
   const std::string last_id = last != nullptr ? *last : "";
   source.call = make_call(plugin, match, std::move(request), std::move(admitted.user));
+  if (std::optional<HttpResponse> refused = misfit(plugin, source.call)) {
+    responder->respond(std::move(*refused));
+    return;
+  }
   HttpResponse head{.status = 200,
                     .headers = {{"content-type", "text/event-stream"},
                                 {"cache-control", "no-store"},
                                 {header::kCorrelation, source.call.correlation_id}},
                     .body = {}};
   for (const auto& [name, value] : admitted.headers) set_header(head.headers, name, value);
-  std::shared_ptr<ports::HttpStream> out = responder->stream(std::move(head));
+  std::shared_ptr<ports::HttpStream> out =
+      responder->stream(std::move(head), ports::HttpResponder::Body::events);
   auto holder = std::make_shared<std::weak_ptr<EventStream>>();
   auto following = std::make_shared<EventStream>(env_, lane_, *plugin.code, std::move(source),
                                                  std::move(out), [this, holder] {

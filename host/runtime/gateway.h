@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -17,16 +18,20 @@ namespace host::runtime {
 
 class HttpCall;
 class EventStream;
+class BodyStream;
+class FileAnswer;
 
 /// Answers the requests that one lane accepted: finds the route, admits the user, runs the plugin's
 /// handler on this lane, sends what it emitted (one message straight to the log, several through
-/// the door, all or none), and answers when that is durable. /healthz and /readyz are its own. Only
-/// on its lane.
+/// the door, all or none), and answers when that is durable. /healthz, /readyz and the host's pages
+/// come before all routes. Only on its lane.
 class Gateway final : public ports::HttpHandler {
  public:
-  /// Answers what no plugin's route matches; null leaves the 404.
+  /// Thread-safe functions.
   struct Settings {
-    std::function<HttpResponse()> ready;                  // thread-safe
+    std::function<HttpResponse()> ready;
+    /// /openapi.json and /docs; nothing: the path is none of them. Null: there are no such pages.
+    std::function<std::optional<HttpResponse>(const HttpRequest&)> pages = nullptr;
     const ports::Authenticator* authenticator = nullptr;  // null: everybody has every role
     std::shared_ptr<RateLimiter> limiter = {};            // of all lanes; null: one of its own
   };
@@ -53,10 +58,28 @@ class Gateway final : public ports::HttpHandler {
            Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder);
   void stream(const Plugin& plugin, Routes::Match match, HttpRequest request,
               Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder);
+  /// Why a request does not fit its route; nothing: it does.
+  std::optional<HttpResponse> misfit(const Plugin& plugin, ports::Call call);
   ports::Call make_call(const Plugin& plugin, const Routes::Match& match, HttpRequest request,
                         User user);
-  void answered(const Plugin& plugin, const std::string& route, Headers headers,
-                ports::HttpOutcome outcome, std::unique_ptr<ports::HttpResponder> responder);
+  void file(const Plugin& plugin, Routes::Match match, HttpRequest request,
+            Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder);
+  /// What an answer needs when it is made.
+  struct Asked {
+    Plugin plugin;
+    std::string route;
+    Headers headers;  // of what is sent to the log
+    Headers more;     // of the answer: what is left of the route's limit
+    std::optional<Manifest::Cache> cache;
+    HttpRequest request;  // its method and headers alone
+    Time began{};
+  };
+  void answered(const Asked& asked, ports::HttpOutcome outcome, std::shared_ptr<HttpCall> call,
+                std::unique_ptr<ports::HttpResponder> responder);
+  /// Sends the answer; in parts its head and first part, and then what the call goes on to make.
+  void send(const Asked& asked, ports::HttpOutcome outcome, std::shared_ptr<HttpCall> call,
+            std::unique_ptr<ports::HttpResponder> responder);
+  void count(const Asked& asked, int status) const;
 
   const Environment& env_;
   Executor& lane_;
@@ -65,6 +88,8 @@ class Gateway final : public ports::HttpHandler {
   std::shared_ptr<const Routes> routes_;
   std::map<std::string, Plugin> plugins_;
   std::set<std::shared_ptr<EventStream>> streams_;
+  std::set<std::shared_ptr<BodyStream>> bodies_;
+  std::set<std::shared_ptr<FileAnswer>> files_;
   std::map<const HttpCall*, std::weak_ptr<HttpCall>> calls_;
   bool stopping_ = false;
 };

@@ -8,6 +8,9 @@
 namespace host::runtime {
 namespace {
 
+constexpr std::size_t kPartBytes = 64u << 10;
+constexpr std::size_t kPageBytes = 64u << 10;
+
 ports::HttpOutcome failure(int status, const Error& error, Headers headers = {}) {
   ports::HttpOutcome outcome;
   outcome.response = problem(status, error.message, {}, std::move(headers));
@@ -48,11 +51,7 @@ void HttpCall::start(ports::Call call) {
         503, retryable_error(Error::Code::unavailable, "the plugin's code was replaced meanwhile"),
         {{"retry-after", "1"}}));
   });
-  deadline_ = lane_.post_after(timeout_, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) {
-      self->finish(failure(504, make_error(Error::Code::timeout, "the handler took too long")));
-    }
-  });
+  arm_deadline();
   code_.started(engine_.get(), false);
   const std::shared_ptr<ports::Engine> engine = engine_;
   ports::Engine::Started started = engine->start(std::move(call));
@@ -60,17 +59,66 @@ void HttpCall::start(ports::Call call) {
   on_step(std::move(started.step));
 }
 
+void HttpCall::arm_deadline() {
+  lane_.cancel(deadline_);
+  deadline_ = lane_.post_after(timeout_, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) {
+      self->finish(failure(504, make_error(Error::Code::timeout, "the handler took too long")));
+    }
+  });
+}
+
 void HttpCall::on_step(ports::Step step) {
   const std::shared_ptr<ports::Engine> engine = engine_;
   const auto self = shared_from_this();
-  if (step.http) {
+  if (step.http && step.http->in_parts && task_) {
+    head_ = std::move(*step.http);
+    // In a turn of its own: the handler's is over.
+    lane_.post([self] {
+      if (self->task_) self->on_step(self->task_->next_part(kPartBytes));
+    });
+  } else if (step.http) {
     finish(std::move(*step.http));
+  } else if (step.part) {
+    took_part(std::move(*step.part));
   } else if (step.finished()) {
     finish(failure(500, make_error(Error::Code::internal, "a handler ended as something else")));
   } else {
     for (ports::Effect& effect : step.effects) begin_effect(std::move(effect));
   }
-  if (Result<void> checked = code_.check(engine.get()); !checked) {
+  after_turn(engine.get());
+}
+
+/// The first part makes the answer, so that an iterator that fails at once is a plain 500, and a
+/// short answer a plain one.
+void HttpCall::took_part(ports::BodyPart part) {
+  if (head_) {
+    ports::HttpOutcome outcome = std::move(*std::exchange(head_, std::nullopt));
+    outcome.in_parts = !part.last;
+    outcome.response.body = std::move(part.bytes);
+    if (part.last) return finish(std::move(outcome));
+    lane_.cancel(deadline_);
+    if (Done done = std::exchange(done_, nullptr)) done(std::move(outcome));
+    return;
+  }
+  lane_.cancel(deadline_);
+  if (part.last) end();
+  if (PartCallback callback = std::exchange(part_, nullptr)) callback(std::move(part));
+}
+
+void HttpCall::next_part(PartCallback callback) {
+  if (!task_) {  // its code was replaced while the client took the part before
+    return callback(
+        make_error(Error::Code::unavailable, "the plugin's code was replaced meanwhile"));
+  }
+  const auto self = shared_from_this();
+  part_ = std::move(callback);
+  arm_deadline();
+  on_step(task_->next_part(kPartBytes));
+}
+
+void HttpCall::after_turn(const ports::Engine* engine) {
+  if (Result<void> checked = code_.check(engine); !checked) {
     env_.logger.log(ports::LogLevel::error, "the plugin cannot be loaded any more",
                     {{"plugin", plugin_}, {"error", checked.error().to_string()}});
   }
@@ -88,9 +136,37 @@ void HttpCall::begin_effect(ports::Effect effect) {
     Effects::list(env_, plugin_, std::move(*list), lane_, std::move(resume));
   } else if (auto* question = std::get_if<ports::AskEffect>(&effect.what)) {
     ask(std::move(*question), std::move(resume));
+  } else if (auto* wanted = std::get_if<ports::RowsEffect>(&effect.what)) {
+    rows(std::move(*wanted), std::move(resume));
   } else {
     lane_.post([resume = std::move(resume)]() mutable { resume(std::monostate{}); });
   }
+}
+
+void HttpCall::rows(ports::RowsEffect effect, UniqueFunction<void(ports::EffectAnswer)> resume) {
+  if (effect.cursor != 0) return next_page(effect.cursor, std::move(resume));
+  env_.store.rows(plugin_, std::move(effect.statement), lane_,
+                  [self = shared_from_this(), resume = std::move(resume)](auto cursor) mutable {
+                    if (!cursor) return resume(std::move(cursor).error());
+                    if (!self->task_) return;
+                    self->cursors_.emplace(++self->last_cursor_, std::move(*cursor));
+                    self->next_page(self->last_cursor_, std::move(resume));
+                  });
+}
+
+void HttpCall::next_page(std::uint64_t cursor, UniqueFunction<void(ports::EffectAnswer)> resume) {
+  const auto found = cursors_.find(cursor);
+  if (found == cursors_.end()) {
+    return resume(make_error(Error::Code::internal, "the rows were read to their end"));
+  }
+  // The cursor is this call's own, and drops the callback with itself.
+  found->second->next(
+      kPageBytes, [this, cursor, resume = std::move(resume)](Result<ports::RowsPage> page) mutable {
+        const auto self = shared_from_this();
+        if (!page) return resume(std::move(page).error());
+        if (page->last) cursors_.erase(cursor);
+        resume(ports::RowsAnswer{std::move(page->rows), page->last ? 0 : cursor});
+      });
 }
 
 void HttpCall::ask(ports::AskEffect question, UniqueFunction<void(ports::EffectAnswer)> resume) {
@@ -122,6 +198,8 @@ void HttpCall::ask(ports::AskEffect question, UniqueFunction<void(ports::EffectA
 
 void HttpCall::cancel() {
   done_ = nullptr;
+  part_ = nullptr;
+  head_.reset();
   end();
 }
 
@@ -129,12 +207,18 @@ void HttpCall::end() {
   lane_.cancel(deadline_);
   if (dropper_ != 0) code_.forget_dropper(std::exchange(dropper_, 0));
   for (const std::string& id : std::exchange(asks_, {})) env_.asks.forget(id);
+  cursors_.clear();
   task_.reset();
   if (engine_) code_.ended(std::exchange(engine_, nullptr).get(), false);
 }
 
 void HttpCall::finish(ports::HttpOutcome outcome) {
   end();
+  if (PartCallback callback = std::exchange(part_, nullptr)) {
+    Error error = outcome.failed ? std::move(outcome.error)
+                                 : make_error(Error::Code::unavailable, "the host is too busy");
+    return callback(std::move(error));
+  }
   if (Done done = std::exchange(done_, nullptr)) done(std::move(outcome));
 }
 

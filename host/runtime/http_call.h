@@ -1,6 +1,8 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -11,7 +13,9 @@
 namespace host::runtime {
 
 /// One run of an HTTP handler: its task, what it waits for, and its deadline. Ends by calling
-/// `done` once, or by being cancelled. Kept alive by its own callbacks. Only on its lane.
+/// `done` once, or by being cancelled. An answer in parts is told with its first part as body; when
+/// that is all of it, it is an answer like any other, else it goes on by next_part(). Kept alive by
+/// its own callbacks. Only on its lane.
 class HttpCall : public std::enable_shared_from_this<HttpCall> {
  public:
   using Done = UniqueFunction<void(ports::HttpOutcome)>;
@@ -21,6 +25,10 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
   ~HttpCall();
 
   void start(ports::Call call);
+  /// After an outcome in parts: the next one, in the time that the route has for it. An error ends
+  /// the call. One at a time.
+  using PartCallback = UniqueFunction<void(Result<ports::BodyPart>)>;
+  void next_part(PartCallback callback);
   /// The client is gone: nothing of it goes on, `done` is not called.
   void cancel();
 
@@ -28,6 +36,11 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
   void on_step(ports::Step step);
   void begin_effect(ports::Effect effect);
   void ask(ports::AskEffect ask, UniqueFunction<void(ports::EffectAnswer)> resume);
+  void rows(ports::RowsEffect effect, UniqueFunction<void(ports::EffectAnswer)> resume);
+  void next_page(std::uint64_t cursor, UniqueFunction<void(ports::EffectAnswer)> resume);
+  void arm_deadline();
+  void took_part(ports::BodyPart part);
+  void after_turn(const ports::Engine* engine);
   void end();
   void finish(ports::HttpOutcome outcome);
 
@@ -42,6 +55,10 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
   std::shared_ptr<ports::Engine> engine_;
   std::unique_ptr<ports::Task> task_;
   std::set<std::string> asks_;
+  std::map<std::uint64_t, std::unique_ptr<ports::RowCursor>> cursors_;
+  std::uint64_t last_cursor_ = 0;
+  std::optional<ports::HttpOutcome> head_;  // of an answer in parts, until its first part is there
+  PartCallback part_;
   Headers headers_;
 };
 

@@ -19,6 +19,7 @@ struct Runtime::OnLane {
          std::shared_ptr<RateLimiter> limiter)
       : gateway(env, lane,
                 {.ready = settings.ready,
+                 .pages = settings.pages,
                  .authenticator = settings.authenticator,
                  .limiter = std::move(limiter)}),
         lane(number) {}
@@ -103,7 +104,15 @@ Result<void> Runtime::add(std::shared_ptr<const ports::Revision> revision) {
     on.gateway.publish(*routes);
   }
   revisions_.push_back(std::move(revision));
+  tell_changed();
   return {};
+}
+
+void Runtime::tell_changed() const {
+  if (!settings_.changed) return;
+  std::vector<const Manifest*> all;
+  for (const auto& revision : revisions_) all.push_back(&revision->manifest());
+  settings_.changed(all);
 }
 
 void Runtime::start() {
@@ -181,6 +190,7 @@ Result<void> Runtime::publish(std::shared_ptr<const ports::Revision> revision) {
     });
   });
   *old = std::move(revision);
+  tell_changed();
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,10 @@ class Runtime {
  public:
   struct Settings {
     int lanes = 1;
-    std::function<HttpResponse()> ready;                  // answers /readyz; thread-safe
+    std::function<HttpResponse()> ready;  // answers /readyz; thread-safe
+    std::function<std::optional<HttpResponse>(const HttpRequest&)> pages = nullptr;  // of Gateway
+    /// Told what runs, after every add() and publish().
+    std::function<void(const std::vector<const Manifest*>&)> changed = nullptr;
     const ports::Authenticator* authenticator = nullptr;  // outlives it; null: everybody has
                                                           // every role
   };
@@ -66,6 +70,7 @@ class Runtime {
   struct Plugin;
   Result<std::shared_ptr<const Routes>> routes_with(const Manifest& manifest) const;
   void each_lane(const std::function<void(OnLane&)>& work);
+  void tell_changed() const;
 
   Environment env_;
   const Settings settings_;

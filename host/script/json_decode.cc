@@ -80,6 +80,7 @@ class Decoder {
       case Kind::one_of:
         return one_of(e, *schema, path);
       case Kind::list:
+      case Kind::lines:  // request_lines.cc reads them
         return list(e, *schema, path, depth);
       case Kind::map:
         return map(e, *schema, path, depth);

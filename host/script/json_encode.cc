@@ -84,6 +84,7 @@ class Encoder {
       case Kind::one_of:
         return one_of(index, *schema, path);
       case Kind::list:
+      case Kind::lines:  // task_parts.cc writes them
       case Kind::map:
       case Kind::tagged:
       case Kind::record:

@@ -162,6 +162,11 @@ SchemaPtr ManifestReader::schema_at(int index, const Path& at) {
   std::string why;
   SchemaPtr out = schema_of(L_, index, why);
   if (!out) problem(at, "is no schema: " + why);
+  const bool body = at.size() >= 3 && at[0] == "routes" && (at[2] == "body" || at[2] == "returns");
+  if (out && out->kind() == Schema::Kind::lines && !body) {
+    problem(at, "is spec.lines, which is there for `body` and `returns` of a route");
+    return nullptr;
+  }
   return out;
 }
 

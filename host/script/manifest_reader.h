@@ -92,6 +92,9 @@ class ManifestReader {
   SchemaPtr params(int index, const std::vector<std::string>& in_path, const Path& at);
   void same_routes();
 
+  // manifest_files.cc
+  void files(int index, Manifest::Route& route, const Path& at);
+  void cache(int index, Manifest::Route& route, const Path& at);
   // manifest_limit.cc
   void limit(int index, Manifest::Route& route, const Path& at);
   std::optional<std::int64_t> count(int index, const char* name, const Path& at);

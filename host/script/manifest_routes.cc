@@ -3,13 +3,18 @@
 
 #include "host/script/manifest_pattern.h"
 #include "host/script/manifest_reader.h"
+#include "host/script/openapi_operation.h"
 #include "host/script/schema_check.h"
 
 namespace host::script {
 namespace {
 
+/// What the host answers itself on every listener, before all routes.
+constexpr std::string_view kOwnPaths[] = {"/healthz", "/readyz", "/openapi.json", "/docs"};
 constexpr std::string_view kMethods[] = {"GET",    "POST", "PUT",     "PATCH",
                                          "DELETE", "HEAD", "OPTIONS", "*"};
+
+constexpr const char* kLines = "application/x-ndjson";
 
 }  // namespace
 
@@ -35,7 +40,7 @@ void ManifestReader::route(const std::string& name, int index, const Path& at) {
   only_fields(index, at,
               {"auth", "params", "query", "body", "headers", "returns", "limit", "cache", "timeout",
                "max_body", "doc", "handle", "stream", "files", "fallback", "proxy"});
-  not_in_this_version(index, {"cache", "files", "fallback", "proxy"}, at);
+  not_in_this_version(index, {"proxy"}, at);
   const std::size_t space = name.find(' ');
   Manifest::Route entry;
   entry.method = name.substr(0, space);
@@ -47,6 +52,9 @@ void ManifestReader::route(const std::string& name, int index, const Path& at) {
     problem(at, "is no route", "a method and a path: [\"GET /walls/:id\"]");
   } else if (!pattern.problem.empty()) {
     problem(at, "is no route: " + pattern.problem);
+  } else if (std::find(std::begin(kOwnPaths), std::end(kOwnPaths), entry.pattern) !=
+             std::end(kOwnPaths)) {
+    problem(at, "would never be asked: " + entry.pattern + " is the host's own", "another path");
   }
 
   PluginTable::Route row;
@@ -81,10 +89,16 @@ void ManifestReader::route(const std::string& name, int index, const Path& at) {
     lua_pop(L_, 1);
     other = true;
   }
+  files(index, entry, at);
+  cache(index, entry, at);
+  if (entry.files && row.handle != kNoRef) {
+    problem(at / "handle", "is not called: the route serves files");
+  }
   if (needs_handle && !other) problem(at, "has no handle", "handle = function(ctx, req) ... end");
   if (!needs_handle && row.handle != kNoRef) {
     problem(at / "handle", "is not called: the route is a stream of a topic", "see stream.map");
   }
+  entry.operation = openapi_operation(out_.manifest.name, entry, row);
   out_.manifest.routes.push_back(std::move(entry));
   out_.routes.push_back(std::move(row));
 }
@@ -160,8 +174,17 @@ void ManifestReader::body(int index, Manifest::Route& route, PluginTable::Route&
       row.body.emplace_back(key, schema(value, key.c_str(), here));
     }
   }
-  if (!media && !any_media) row.body.emplace_back("application/json", schema_at(value, here));
+  if (!media && !any_media) {
+    const SchemaPtr given = schema_at(value, here);
+    const bool lines = given && given->kind() == Schema::Kind::lines;
+    row.body.emplace_back(lines ? kLines : "application/json", given);
+  }
   lua_pop(L_, 1);
+  for (const auto& [type, schema] : row.body) {
+    if (schema && schema->kind() == Schema::Kind::lines && type != kLines) {
+      problem(here / type, "is spec.lines, but lines of JSON are application/x-ndjson");
+    }
+  }
   for (const auto& [type, schema] : row.body) route.media_types.push_back(type);
 }
 

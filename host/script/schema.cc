@@ -71,6 +71,10 @@ void Schema::work_out_defaults() {
 }
 
 std::string Schema::excess() const {
+  const auto is_lines = [](const Schema& schema) { return schema.kind() == Kind::lines; };
+  bool lines_inside = parts_.of && is_lines(*parts_.of);
+  for (const Field& field : parts_.fields) lines_inside = lines_inside || is_lines(*field.schema);
+  if (lines_inside) return "spec.lines is a whole body, it cannot be inside of another schema";
   if (depth_ > 64) return "a schema is nested too deep: 64 levels at most";
   if (filled_json_.size() > 256u << 10) return "the defaults of a schema are above 256 KiB";
   return {};
@@ -115,6 +119,8 @@ std::string Schema::describe() const {
       return "one of its values";
     case Kind::tagged:
       return "a record with the tag \"" + parts_.tag_field + "\"";
+    case Kind::lines:
+      return "lines of JSON";
     case Kind::list:
       return "a list";
     case Kind::map:
@@ -128,7 +134,7 @@ std::string Schema::describe() const {
 const char* to_string(Schema::Kind kind) {
   constexpr const char* kNames[] = {"any",    "string", "int",      "number", "bool",
                                     "money",  "time",   "duration", "url",    "one_of",
-                                    "tagged", "list",   "map",      "record"};
+                                    "tagged", "list",   "map",      "record", "lines"};
   return kNames[static_cast<int>(kind)];
 }
 

@@ -53,6 +53,7 @@ class Schema {
     list,
     map,
     record,
+    lines,  // a whole body, NDJSON; never inside of another
   };
   struct Field {
     std::string name;
@@ -73,7 +74,7 @@ class Schema {
     std::vector<Scalar> values = {};  // one_of
     std::string tag_field = {};       // tagged
     std::vector<Field> fields = {};   // record: fields; tagged: variants, each a record
-    SchemaPtr of = {};                // list, map: the items
+    SchemaPtr of = {};                // list, map: the items; lines: each
   };
 
   /// Sorts the fields by name and works out the defaults.
@@ -160,6 +161,12 @@ bool push_text(lua_State* L, const TextPairs& pairs, const Schema* record, Viola
 /// maps and records; for `any` JSON, or the text itself where it is none.
 bool push_text_value(lua_State* L, std::string_view text, const Schema& schema,
                      Violations& violations);
+
+/// How many lines a body of spec.lines may have unless it says.
+inline constexpr double kMostLines = 10'000;
+/// The lines of an NDJSON body: pushes a list of { line, value } or { line, problem }; blank lines
+/// are left out. False when they are more or fewer than the schema allows.
+bool push_lines(lua_State* L, std::string_view body, const Schema& lines, Violations& violations);
 
 /// The schema at `index` as host.spec gave it to the script; null when there is something else.
 SchemaPtr to_schema(lua_State* L, int index);

@@ -144,8 +144,14 @@ std::string check_seconds(const Schema& schema, double seconds) {
   return check_range(schema, seconds);
 }
 std::string check_count(const Schema& schema, std::size_t count) {
-  return schema.kind() == Schema::Kind::map ? check_size(schema, count, "entry", "entries")
-                                            : check_size(schema, count, "item", "items");
+  switch (schema.kind()) {
+    case Schema::Kind::map:
+      return check_size(schema, count, "entry", "entries");
+    case Schema::Kind::lines:
+      return check_size(schema, count, "line", "lines");
+    default:
+      return check_size(schema, count, "item", "items");
+  }
 }
 
 std::string check_one_of(const Schema& schema, const Scalar& value) {

@@ -77,6 +77,28 @@ json money_schema(const Schema::Parts& parts) {
   return out;
 }
 
+/// Its limits are no words of JSON Schema; those of a widely used validator name them.
+json time_schema(const Schema::Parts& parts) {
+  const auto text = [](double micros) {
+    return format_time(from_micros(static_cast<std::int64_t>(micros)));
+  };
+  json out = {{"type", "string"}, {"format", "date-time"}};
+  if (parts.min) out["formatMinimum"] = text(*parts.min);
+  if (parts.max) out["formatMaximum"] = text(*parts.max);
+  return out;
+}
+
+/// The limits are in seconds, and hold for "1m" as for 60.
+json duration_schema(const Schema::Parts& parts) {
+  json out = {{"type", json::array({"string", "number"})},
+              {"format", "duration"},
+              {"pattern", "^[0-9.]+(us|ms|s|m|h|d)?$"},
+              {"minimum", number(parts.min.value_or(0))},
+              {"examples", json::array({"20s"})}};
+  if (parts.max) out["maximum"] = number(*parts.max);
+  return out;
+}
+
 json record_schema(const Schema& schema) {
   json out = {{"type", "object"}, {"properties", json::object()}};
   json required = json::array();
@@ -116,11 +138,9 @@ json shape(const Schema& schema) {
     case Kind::money:
       return money_schema(parts);
     case Kind::time:
-      return {{"type", "string"}, {"format", "date-time"}};
+      return time_schema(parts);
     case Kind::duration:
-      return {{"type", json::array({"string", "number"})},
-              {"pattern", "^[0-9.]+(us|ms|s|m|h|d)?$"},
-              {"examples", json::array({"20s"})}};
+      return duration_schema(parts);
     case Kind::url:
       return {{"type", "string"}, {"format", "uri"}};
     case Kind::one_of:
@@ -128,6 +148,8 @@ json shape(const Schema& schema) {
       return out;
     case Kind::tagged:
       return tagged_schema(schema);
+    case Kind::lines:  // of one of them
+      return parts.of->json_schema();
     case Kind::list:
       out = {{"type", "array"}, {"items", parts.of ? parts.of->json_schema() : json::object()}};
       put_range(parts, "minItems", "maxItems", out);

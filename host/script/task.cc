@@ -14,7 +14,8 @@ namespace {
 constexpr std::size_t kMaxErrorText = 8'000;  // bytes
 
 ScriptTask::Ground ground_of(const ports::Call& call) {
-  if (call.kind == ports::Call::Kind::http) return ScriptTask::Ground::http;
+  const bool http = call.kind == ports::Call::Kind::http || call.kind == ports::Call::Kind::check;
+  if (http) return ScriptTask::Ground::http;
   if (call.kind == ports::Call::Kind::stream_map) return ScriptTask::Ground::map;
   switch (call.message.kind) {
     case Message::Kind::record:
@@ -42,6 +43,12 @@ std::string label_of(const ports::Call& call, const Manifest& manifest) {
   return call.route < manifest.routes.size() ? manifest.routes[call.route].name() : "a route";
 }
 
+/// A query or the rows of one: a database that is away is no failure of the script's.
+bool asks_database(const ScriptTask::Waiting& waiting) {
+  const decltype(ports::Effect::what) rows = ports::RowsEffect{};
+  return waiting.kind == 0 || waiting.kind == rows.index();
+}
+
 }  // namespace
 
 ScriptTask::ScriptTask(ScriptEngine& engine, ports::Call call)
@@ -61,6 +68,8 @@ void ScriptTask::end(bool reuse) {
   --engine_.running_;
   if (state_ != kNoRef) luaL_unref(engine_.state().get(), LUA_REGISTRYINDEX, state_);
   state_ = kNoRef;
+  if (iterator_ != kNoRef) luaL_unref(engine_.state().get(), LUA_REGISTRYINDEX, iterator_);
+  iterator_ = kNoRef;
   if (reuse) {
     engine_.give_back(coroutine_);
   } else {
@@ -95,7 +104,11 @@ ports::Step ScriptTask::run(Push&& push) {
   } else {
     // The function below the arguments is no argument.
     const int arguments = lua_status(coroutine_.L) == LUA_YIELD ? count : count - 1;
-    step = after_resume(lua_resume(coroutine_.L, arguments), refusals);
+    int status = lua_resume(coroutine_.L, arguments);
+    while (status == 0 && part_begun_ && leave_ == Leave::none && take_line()) {
+      status = lua_resume(coroutine_.L, 0);
+    }
+    step = after_resume(status, refusals);
   }
   engine_.current_ = nullptr;
   step.effects = std::move(begun_);
@@ -115,7 +128,7 @@ ports::Step ScriptTask::resume(std::uint64_t effect, ports::EffectAnswer answer)
   const Waiting waiting = std::move(*found);
   waiting_.erase(found);
   const auto* error = std::get_if<Error>(&answer);
-  if (error != nullptr && waiting.kind == 0 && error->retryable) return again(*error);
+  if (error != nullptr && asks_database(waiting) && error->retryable) return again(*error);
   return run([&](lua_State* L) {
     int count = 0;
     if (single_ == 0) {
@@ -123,6 +136,18 @@ ports::Step ScriptTask::resume(std::uint64_t effect, ports::EffectAnswer answer)
       ++count;
     }
     return count + push_answer(L, waiting, answer);
+  });
+}
+
+ports::Step ScriptTask::next_part(std::size_t bytes) {
+  if (!in_parts() || !running_) return {};
+  part_begun_ = true;
+  part_bytes_ = bytes;
+  part_.clear();
+  return run([this](lua_State* L) {
+    lua_settop(coroutine_.L, 0);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, iterator_);
+    return 1;
   });
 }
 
@@ -168,6 +193,7 @@ ports::Step ScriptTask::yielded() {
 }
 
 ports::Step ScriptTask::returned() {
+  if (part_begun_) return part_returned();
   std::string problem;
   ports::Step step;
   LuaState& state = engine_.state();
@@ -196,9 +222,11 @@ ports::Step ScriptTask::returned() {
   if (!problem.empty()) {
     return fail(make_error(Error::Code::script_error, std::move(problem)));
   }
-  end(true);
+  if (!in_parts()) end(true);
   if (ground_ == Ground::http) {
-    step.http = ports::HttpOutcome{.response = std::move(response), .unit = std::move(unit_)};
+    step.http = ports::HttpOutcome{
+        .response = std::move(response), .unit = std::move(unit_), .in_parts = in_parts()};
+    unit_ = {};
   } else if (ground_ == Ground::map) {
     step.mapped = std::move(mapped);
   } else {

@@ -35,6 +35,7 @@ class ScriptTask final : public ports::Task {
   /// The first turn.
   ports::Step begin();
   ports::Step resume(std::uint64_t effect, ports::EffectAnswer answer) override;
+  ports::Step next_part(std::size_t bytes) override;
 
   // For the bindings, during its turn.
 
@@ -42,6 +43,8 @@ class ScriptTask final : public ports::Task {
   const ports::Call& call() const { return call_; }
   Ground ground() const { return ground_; }
   bool in_http() const { return ground_ == Ground::http; }
+  /// The handler has returned; its iterator makes the body.
+  bool in_parts() const { return iterator_ != kNoRef; }
   bool has_key() const { return call_.message.key.has_value() && !in_http(); }
   UnitOfWork& unit() { return unit_; }
 
@@ -105,6 +108,11 @@ class ScriptTask final : public ports::Task {
   ports::Step out_of_memory(Error error);
   void finish_state(lua_State* L, std::string& problem);
   void finish_http(lua_State* L, HttpResponse& response, std::string& problem);
+  // Answers in parts (task_parts.cc).
+  void begin_parts(lua_State* L, int body, int status, Headers headers, HttpResponse& response,
+                   std::string& problem);
+  bool take_line();
+  ports::Step part_returned();
   void finish_map(lua_State* L, std::string& mapped, std::string& problem);
   void end(bool reuse);
 
@@ -130,6 +138,13 @@ class ScriptTask final : public ports::Task {
   // What is answered without the handler: the input did not fit.
   std::string refused_;
   std::optional<HttpResponse> refused_http_;
+  // Of an answer in parts.
+  LuaRef iterator_ = kNoRef;
+  bool part_begun_ = false;  // the iterator has run: what returns is its, not the handler's
+  bool parts_end_ = false;
+  std::size_t part_bytes_ = 0;  // about as many as wanted
+  std::string part_;
+  std::string part_problem_;
   std::uint64_t timers_ = 0;
   std::optional<Chance> chance_;
   std::optional<Chance> secret_chance_;

@@ -118,6 +118,10 @@ bool read_headers(lua_State* L, int index, Headers& headers, std::string& proble
 
 int ScriptTask::push_http(lua_State* L) {
   const PluginTable::Route& route = engine_.table().routes.at(call_.route);
+  if (call_.kind == ports::Call::Kind::check) {
+    if (push_request(L, route)) refused_http_ = HttpResponse{};
+    return -1;
+  }
   if (route.handle == kNoRef) raise(L, "this route has no handler");
   handler_ = route.handle;
   lua_rawgeti(L, LUA_REGISTRYINDEX, handler_);
@@ -182,7 +186,9 @@ bool ScriptTask::push_body(lua_State* L, const PluginTable::Route& route, Violat
   const std::size_t first = violations.size();
   const bool is_json = type == kJson || type.ends_with("+json");
   bool pushed = false;
-  if (body.empty() && schema != nullptr && is_json) {
+  if (schema != nullptr && schema->kind() == Schema::Kind::lines) {
+    pushed = push_lines(L, body, *schema, violations);
+  } else if (body.empty() && schema != nullptr && is_json) {
     if (schema->optional() && !schema->fills_in()) return true;
     if (schema->fills_in()) {
       pushed = push_defaults(L, *schema, violations);
@@ -279,14 +285,19 @@ void ScriptTask::finish_http(lua_State* L, HttpResponse& response, std::string& 
       return;
     }
     case LUA_TFUNCTION:
+      return begin_parts(L, body, status, std::move(headers), response, problem);
     case LUA_TTHREAD:
-      problem = "an iterator as a body (NDJSON) is not in this version";
+      problem = "a body cannot be a thread";
       return;
     default:
       break;
   }
   const PluginTable::Route& route = engine_.table().routes.at(call_.route);
   const Schema* schema = status < 300 ? route.returns.get() : nullptr;
+  if (schema != nullptr && schema->kind() == Schema::Kind::lines) {
+    problem = "`returns` is spec.lines(...), but the body is no iterator";
+    return;
+  }
   std::string json;
   Violations violations;
   if (!append_json(L, body, schema, json, violations)) {

@@ -199,6 +199,12 @@ int ScriptTask::push_answer(lua_State* L, const Waiting& waiting,
     push_rows(L, *rows, waiting.types);
     return 1;
   }
+  if (const auto* page = std::get_if<ports::RowsAnswer>(&answer)) {
+    push_rows(L, page->rows, waiting.types);
+    if (page->cursor == 0) return 1;
+    lua_pushnumber(L, static_cast<lua_Number>(page->cursor));
+    return 2;
+  }
   if (const auto* row = std::get_if<ports::StateRow>(&answer)) {
     std::string why = "no state of the key '" + waiting.name + "'";
     const bool there = row->bytes.has_value();

@@ -46,7 +46,8 @@ THIRD_PARTY = {
     "prometheus/": ["host/adapters/telemetry"],
     "nlohmann/": ["host/script", "bindings", "host/app", "host/adapters/sqlite",
                   "host/adapters/tokens"],
-    "openssl/": ["host/script", "bindings", "host/adapters/sqlite", "host/adapters/tokens"],
+    "openssl/": ["host/script", "bindings", "host/adapters/sqlite", "host/adapters/tokens",
+                 "host/adapters/web"],
     "CLI/": ["host/app"],
     "catch2/": ["tests"],
 }

@@ -130,6 +130,42 @@ void FakeStore::query(const std::string& plugin, SqlStatement statement, Executo
          });
 }
 
+namespace {
+
+class FakeCursor final : public ports::RowCursor {
+ public:
+  FakeCursor(Executor& executor, SqlRows rows) : executor_(executor), rows_(std::move(rows)) {}
+  ~FakeCursor() override { *gone_ = true; }
+  void next(std::size_t, UniqueFunction<void(Result<ports::RowsPage>)> callback) override {
+    ports::RowsPage page;
+    page.rows.columns = rows_.columns;
+    if (at_ < rows_.rows.size()) page.rows.rows.push_back(rows_.rows[at_++]);
+    page.last = at_ == rows_.rows.size();
+    executor_.post(
+        [gone = gone_, page = std::move(page), callback = std::move(callback)]() mutable {
+          if (!*gone) callback(std::move(page));
+        });
+  }
+
+ private:
+  Executor& executor_;
+  const SqlRows rows_;
+  std::size_t at_ = 0;
+  const std::shared_ptr<bool> gone_ = std::make_shared<bool>(false);
+};
+
+}  // namespace
+
+void FakeStore::rows(const std::string& plugin, SqlStatement statement, Executor& executor,
+                     Callback<std::unique_ptr<ports::RowCursor>> callback) {
+  query(plugin, std::move(statement), executor,
+        [&executor, callback = std::move(callback)](Result<SqlRows> found) mutable {
+          if (!found) return callback(std::move(found).error());
+          callback(std::unique_ptr<ports::RowCursor>(
+              std::make_unique<FakeCursor>(executor, std::move(*found))));
+        });
+}
+
 void FakeStore::list_dead(const std::string& plugin, std::string after, std::size_t limit,
                           Executor& executor, Callback<ports::DeadList> callback) {
   answer(executor, std::move(callback),

@@ -41,15 +41,18 @@ Client::Client(std::uint16_t port, bool v6)
     ::close(fd_);
     throw std::runtime_error("connection refused");
   }
+  wire_ = std::make_unique<Wire>(fd_);
 }
 
 Client::~Client() { close(); }
 Client::Client(Client&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), held_(std::move(other.held_)) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      wire_(std::move(other.wire_)),
+      held_(std::move(other.held_)) {}
 
 void Client::send(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t n = wire_->send(bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n < 0) return;  // the server has closed; its answer says why
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
@@ -67,7 +70,7 @@ std::size_t Client::send_all_it_takes(std::string_view bytes) {
   std::size_t sent = 0;
   while (sent < bytes.size()) {
     const ssize_t n =
-        ::send(fd_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        wire_->send(bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n > 0) {
       sent += static_cast<std::size_t>(n);
       continue;
@@ -81,9 +84,10 @@ std::size_t Client::send_all_it_takes(std::string_view bytes) {
 /// False at the end of the connection.
 bool Client::more() {
   pollfd wait{fd_, POLLIN, 0};
-  if (::poll(&wait, 1, kDeadlineMs) <= 0) throw std::runtime_error("no bytes within 10 s");
+  if (!wire_->holds() && ::poll(&wait, 1, kDeadlineMs) <= 0)
+    throw std::runtime_error("no bytes within 10 s");
   char bytes[64 * 1024];
-  const ssize_t n = ::recv(fd_, bytes, sizeof bytes, 0);
+  const ssize_t n = wire_->receive(bytes, sizeof bytes);
   if (n <= 0) return false;
   held_.append(bytes, static_cast<std::size_t>(n));
   return true;
@@ -141,7 +145,7 @@ std::string Client::rest() {
 }
 
 bool Client::ended() { return rest().empty(); }
-void Client::close_sending() { ::shutdown(fd_, SHUT_WR); }
+void Client::close_sending() { wire_->close_sending(); }
 void Client::close() {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
@@ -155,6 +159,7 @@ web::ServerSettings Lane::quick() {
   web::ServerSettings settings;
   settings.tick = std::chrono::milliseconds(10);
   settings.linger_timeout = std::chrono::milliseconds(500);
+  settings.tls = Wire::identity();
   return settings;
 }
 
@@ -242,9 +247,11 @@ void Lane::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> res
   } else if (path.starts_with("/big/")) {
     responder->respond(
         {.status = 200, .headers = {}, .body = std::string(std::stoul(path.substr(5)), 'b')});
-  } else if (path == "/stream") {
+  } else if (path == "/stream" || path == "/whole") {
+    using Body = ports::HttpResponder::Body;
     streams.push_back(responder->stream(
-        {.status = 200, .headers = {{"content-type", "text/event-stream"}}, .body = "ignored"}));
+        {.status = 200, .headers = {{"content-type", "text/event-stream"}}, .body = "ignored"},
+        path == "/whole" ? Body::whole : Body::events));
     streams.back()->on_close([this] { ++closed_streams; });
   } else if (path == "/raise") {
     throw std::runtime_error("a handler's defect");

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "host/adapters/web/server.h"
+#include "tests/integration/web_wire.h"
 
 namespace host::webtest {
 
@@ -50,6 +51,7 @@ class Client {
  private:
   bool more();
   int fd_ = -1;
+  std::unique_ptr<Wire> wire_;
   std::string held_;
 };
 

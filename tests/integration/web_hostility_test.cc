@@ -156,7 +156,7 @@ TEST_CASE("a client that only sends half gets the rest of the deadline and no mo
 
 TEST_CASE("a client that drips a head is cut off at the deadline of the head") {
   web::ServerSettings settings = Lane::quick();
-  settings.header_timeout = std::chrono::milliseconds(200);
+  settings.header_timeout = std::chrono::milliseconds(500);  // with TLS the handshake's, too
   settings.max_header_bytes = 1u << 30;  // so that only time can end it
   settings.max_headers = 1u << 30;
   Lane lane(settings);
@@ -227,9 +227,11 @@ TEST_CASE("connections above the cap are told so and closed") {
   Client two(lane.port());
   lane.wait_until([&] { return lane.server->stats().connections == 2; });
   Client three(lane.port());
-  const Client::Answer answer = three.answer();
-  CHECK(answer.status == 503);
-  CHECK(answer.header("connection") == "close");
+  if (!webtest::Wire::tls()) {  // a handshake would cost what is to be spared
+    const Client::Answer answer = three.answer();
+    CHECK(answer.status == 503);
+    CHECK(answer.header("connection") == "close");
+  }
   CHECK(three.ended());
   three.close();
   one.close();

@@ -343,12 +343,15 @@ TEST_CASE(
   lane.run([&] {  // the loop sees nothing of what happens here
     idle.send(get("/echo"));
     idle.delivered();
-    queued = std::make_unique<Client>(lane.port());
-    queued->send(get("/echo"));
-    queued->delivered();
+    if (!webtest::Wire::tls()) {  // with TLS nothing is asked before the server has greeted
+      queued = std::make_unique<Client>(lane.port());
+      queued->send(get("/echo"));
+      queued->delivered();
+    }
     lane.server->drain([drained] { drained->set_value(); });
   });
   for (Client* client : {&idle, queued.get()}) {
+    if (client == nullptr) continue;
     const Client::Answer answer = client->answer();
     CHECK(answer.body == "GET /echo ");
     CHECK(answer.header("connection") == "close");
@@ -372,8 +375,8 @@ TEST_CASE("a stream that begins while the server drains is over at once") {
   lane.wait_for("/hold/1");
   std::future<void> drained = lane.drain();
   lane.run([&] {
-    lane.streams.push_back(
-        lane.held.at("/hold/1")->stream({.status = 200, .headers = {}, .body = {}}));
+    lane.streams.push_back(lane.held.at("/hold/1")->stream(
+        {.status = 200, .headers = {}, .body = {}}, ports::HttpResponder::Body::events));
     lane.streams[0]->on_close([&] { ++lane.closed_streams; });
     lane.held.clear();
   });
@@ -382,6 +385,34 @@ TEST_CASE("a stream that begins while the server drains is over at once") {
   CHECK(answer.header("connection") == "close");
   lane.wait_until([&] { return lane.closed_streams == 1; });
   CHECK(drained.wait_for(std::chrono::seconds(10)) == std::future_status::ready);
+}
+
+TEST_CASE("a body that must be whole is sent to its end while the server drains") {
+  Lane lane;
+  Client client(lane.port());
+  client.send(get("/whole"));
+  client.read_until("\r\n\r\n");
+  write(lane, "1\n");
+  CHECK(client.read_until("1\n\r\n") == "2\r\n1\n\r\n");
+  std::future<void> drained = lane.drain();
+  lane.run([&] { CHECK(lane.closed_streams == 0); });
+  write(lane, "2\n");
+  CHECK(client.read_until("2\n\r\n") == "2\r\n2\n\r\n");
+  lane.run([&] { lane.streams[0]->finish(); });
+  CHECK(client.read_until("\r\n\r\n") == "0\r\n\r\n");
+  CHECK(client.ended());
+  CHECK(drained.wait_for(std::chrono::seconds(10)) == std::future_status::ready);
+}
+
+TEST_CASE("a body that must be whole and is dropped ends without its last chunk") {
+  Lane lane;
+  Client client(lane.port());
+  client.send(get("/whole"));
+  client.read_until("\r\n\r\n");
+  write(lane, "1\n");
+  CHECK(client.read_until("1\n\r\n") == "2\r\n1\n\r\n");
+  lane.run([&] { lane.streams.clear(); });
+  CHECK(client.ended());
 }
 
 TEST_CASE(

@@ -20,7 +20,9 @@ struct Exchange {
   std::optional<HttpResponse> head;
   std::string body;
   bool finished = false;
-  bool slow = false;  // the client takes nothing until take()
+  bool broken = false;  // dropped before it was finished
+  bool whole = false;   // its end means something
+  bool slow = false;    // the client takes nothing until take()
   std::size_t writes = 0;
   UniqueFunction<void(bool)> waiting;
   UniqueFunction<void()> closed;
@@ -39,6 +41,7 @@ class FakeStream : public ports::HttpStream {
  public:
   FakeStream(std::shared_ptr<Exchange> exchange, Executor& lane)
       : exchange_(std::move(exchange)), lane_(lane) {}
+  ~FakeStream() override { exchange_->broken = !exchange_->finished; }
   void write(std::string bytes, UniqueFunction<void(bool)> done) override {
     HOST_CHECK(!exchange_->waiting, "two writes at a time");
     exchange_->body += bytes;
@@ -68,8 +71,9 @@ class FakeResponder : public ports::HttpResponder {
     HOST_CHECK(!exchange_->answer, "a request was answered twice");
     exchange_->answer = std::move(response);
   }
-  std::shared_ptr<ports::HttpStream> stream(HttpResponse head) override {
+  std::shared_ptr<ports::HttpStream> stream(HttpResponse head, Body body) override {
     exchange_->head = std::move(head);
+    exchange_->whole = body == Body::whole;
     return std::make_shared<FakeStream>(exchange_, lane_);
   }
   bool alive() const override { return exchange_->alive; }

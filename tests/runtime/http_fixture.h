@@ -29,6 +29,7 @@ struct HttpWorld : Outside {
     fakes::FakeScript script;
     script.manifest = manifest;
     script.manifest.revision = name;
+    script.part = part;
     script.handler = [handlers = handlers, routes = manifest.routes](const ports::Call& call,
                                                                      const Answers& answers) {
       return handlers.at(routes.at(call.route).name())(call, answers);
@@ -61,6 +62,7 @@ struct HttpWorld : Outside {
   fakes::ManualExecutor lane{scheduler};
   Manifest manifest;
   std::map<std::string, Handler> handlers;
+  std::function<ports::Step(std::size_t)> part;  // of answers in parts
   std::unique_ptr<runtime::PluginCode> code;
   runtime::Door door{{"p", kFirstDoor}, env, lane};
   runtime::Gateway gateway{env, lane, {.ready = [] { return json_response(200, "{}"); }}};

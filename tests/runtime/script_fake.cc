@@ -18,11 +18,13 @@ class FakeTask : public ports::Task {
     answers_.push_back(std::move(answer));
     return turn();
   }
+  ports::Step next_part(std::size_t) override;
 
  private:
   FakeEngine& engine_;
   const ports::Call call_;
   std::vector<ports::EffectAnswer> answers_;
+  std::size_t parts_ = 0;
 };
 
 class FakeEngine : public ports::Engine {
@@ -36,6 +38,11 @@ class FakeEngine : public ports::Engine {
     return !broken_ && (!script_->admits || script_->admits(running_));
   }
   Started start(ports::Call call) override {
+    if (call.kind == ports::Call::Kind::check) {
+      ports::Step fits;
+      fits.http = ports::HttpOutcome{};
+      return {nullptr, std::move(fits)};
+    }
     auto task = std::make_unique<FakeTask>(*this, std::move(call));
     ports::Step step = task->turn();
     if (step.finished()) return {nullptr, std::move(step)};
@@ -70,6 +77,8 @@ ports::Step FakeTask::turn() {
   }
   return step;
 }
+
+ports::Step FakeTask::next_part(std::size_t) { return engine_.script_->part(++parts_); }
 
 class FakeRevision : public ports::Revision {
  public:

@@ -20,6 +20,8 @@ struct FakeScript {
   Manifest manifest;
   Handler handler;
   Inspect inspect;
+  /// The parts of an answer that is made in parts: `number` from 1.
+  std::function<ports::Step(std::size_t number)> part = {};
   std::function<bool(std::size_t running)> admits = {};  // whether another may start
   std::function<bool()> loads = {};                      // whether an engine can be made
 };

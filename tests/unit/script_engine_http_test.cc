@@ -140,6 +140,17 @@ TEST_CASE("req has params, query, headers, user and address") {
   CHECK(outcome.response.body == R"([7,true,"b","ann",["player"],"192.0.2.1"])");
 }
 
+TEST_CASE("a request is checked without running anything") {
+  Plugin p(R"(local spec = require "host.spec" return { api = 1, name = "p", routes = {
+    ["GET /owls/:id"] = { auth = "none", params = { id = spec.int }, stream = { topic = "owls" } } } })");
+  auto call = p.request("GET /owls/:id");
+  call.kind = ports::Call::Kind::check;
+  call.params = {{"id", "7"}};
+  CHECK(p.http(call).response.status == 200);
+  call.params = {{"id", "x"}};
+  CHECK(p.http(call).response.status == 422);
+}
+
 TEST_CASE("what a handler emits is its unit") {
   Plugin p(route("ctx:emit('out', 'a', { n = 1 }) return 202"));
   const auto outcome = p.http(p.request("POST /x", "{}"));
@@ -181,8 +192,12 @@ TEST_CASE("a handler that raises is 500 without its secrets, with the error for 
   CHECK_THAT(failure("error('secret detail')"), Contains("plugins/p.lua:4: secret detail"));
   CHECK_THAT(failure("return 'x'"), Contains("status"));
   CHECK_THAT(failure("return 99"), Contains("from 200 to 599"));
+  CHECK_THAT(failure("return 404, function() end"), Contains("the body of a success"));
+  CHECK_THAT(failure("return 200, function() end", "returns = { a = 1 },"),
+             Contains("not spec.lines(...)"));
+  CHECK_THAT(failure("return 200, {}", "returns = spec.lines(spec.int),"),
+             Contains("the body is no iterator"));
   CHECK_THAT(failure("return 1e300"), Contains("from 200 to 599"));
-  CHECK_THAT(failure("return 200, function() end"), Contains("not in this version"));
   CHECK_THAT(failure("return 200, { n = 0/0 }"), Contains("n"));
   CHECK_THAT(failure("return 200, {}, { ['content-length'] = '1' }"),
              Contains("cannot be returned"));

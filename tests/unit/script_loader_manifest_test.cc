@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "tests/unit/script_loader_fixture.h"
 
 namespace host::test {
@@ -71,16 +73,74 @@ TEST_CASE("what this version does not have is refused by name") {
   check_one("  uses = { 'llm' },", "4: uses names \"llm\": not in this version");
   check_one("  uses = { 'telepathy' },",
             "4: uses names \"telepathy\", which does not exist (there are llm, http, accounts)");
-  check_one("  routes = { ['GET /*'] = {\n auth = 'none',\n files = 'web' } },",
-            "6: routes[\"GET /*\"].files is not in this version");
-  check_one("  routes = { ['GET /a'] = { auth = 'none', handle = function() end,\n cache = 1 } },",
-            "5: routes[\"GET /a\"].cache is not in this version");
   check_one("  routes = { ['* /a/*'] = { auth = 'none',\n proxy = 'up' } },",
             "5: routes[\"* /a/*\"].proxy is not in this version");
   check_one("  state = {\n at = spec.cursor { },\n },", "5: spec.cursor is not in this version");
-  check_one("  state = { at = spec.lines(spec.any) },", "4: spec.lines is not in this version");
   check_one("  state = { at = spec.either { spec.any } },",
             "4: spec.either is not in this version");
+}
+
+TEST_CASE("routes that serve files are checked") {
+  const auto files = [](const std::string& name, const std::string& fields) {
+    return "  routes = { ['" + name + "'] = { auth = 'none',\n" + fields + " } },";
+  };
+  Plugin good(
+      "return { api = 1, name = 'p', routes = { ['GET /app/*'] = { auth = 'none', "
+      "files = 'web', fallback = 'index.html', cache = '1h' } } }");
+  const Manifest::Route& route = good.loaded().manifest.routes.front();
+  CHECK(route.files->folder == "plugins/web");
+  CHECK(route.files->fallback == "index.html");
+  CHECK(route.cache->max_age == std::chrono::hours(1));
+  CHECK(route.cache->shared);
+  check_one(files("GET /a", "files = 'web'"),
+            "5: routes[\"GET /a\"].files needs a path that ends in /* ([\"GET /*\"] = { files = "
+            "\"web\" })");
+  check_one(files("POST /*", "files = 'web'"),
+            "5: routes[\"POST /*\"].files is there, but only GET routes serve files");
+  check_one(files("GET /*", "files = '../etc'"),
+            "5: routes[\"GET /*\"].files \"../etc\" is no folder beside the plugin (a name like "
+            "\"web\")");
+  check_one(files("GET /*", "files = 'web', fallback = '../x'"),
+            "5: routes[\"GET /*\"].fallback \"../x\" is no file in the folder");
+  check_one(files("GET /*", "files = 'web', handle = function() end"),
+            "5: routes[\"GET /*\"].handle is not called: the route serves files");
+  check_one(files("GET /a", "handle = function() end, fallback = 'x'"),
+            "5: routes[\"GET /a\"].fallback is there, but there are no `files`");
+  check_one(files("POST /a", "handle = function() end, cache = '1h'"),
+            "5: routes[\"POST /a\"].cache is there, but only answers to GET are kept");
+}
+
+TEST_CASE("a folder of files must be there when a plugin is loaded from the disk") {
+  Plugin plugin("");
+  plugin.request.files.clear();
+  plugin.request.file = std::string(HOST_SOURCE_DIR) + "/tests/unit/no_files.lua";
+  const std::vector<std::string> found = plugin.refused();
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].find("names a folder that is not there: ") != std::string::npos);
+}
+
+TEST_CASE("lines are a whole body, and nothing else") {
+  Plugin good(
+      "local spec = require 'host.spec' return { api = 1, name = 'p', routes = { "
+      "['POST /a'] = { auth = 'none', body = spec.lines(spec.int, { max = 5 }), returns = "
+      "spec.lines { n = 1 }, handle = function() end } } }");
+  PluginTable& table = good.loaded();
+  CHECK(table.manifest.routes[0].media_types == std::vector<std::string>{"application/x-ndjson"});
+  CHECK(table.routes[0].body[0].second->kind() == Schema::Kind::lines);
+  const nlohmann::json operation = nlohmann::json::parse(table.manifest.routes[0].operation);
+  CHECK(operation["requestBody"]["content"]["application/x-ndjson"]["x-max-lines"] == 5);
+  CHECK(operation["responses"]["2XX"]["content"].contains("application/x-ndjson"));
+  check_one(
+      "  state = { at = spec.lines(spec.any) },",
+      "4: state is no schema: spec.lines is a whole body, it cannot be inside of another schema");
+  check_one("  on = { ['a.b'] = { schema = spec.lines(spec.any), handle = function() end } },",
+            "4: on[\"a.b\"].schema is spec.lines, which is there for `body` and `returns` of a "
+            "route");
+  check_one(
+      "  routes = { ['POST /a'] = { auth = 'none', handle = function() end,\n"
+      "body = { ['application/json'] = spec.lines(spec.any) } } },",
+      "5: routes[\"POST /a\"].body[\"application/json\"] is spec.lines, but lines of JSON are "
+      "application/x-ndjson");
 }
 
 TEST_CASE("every field of a state fills in") {

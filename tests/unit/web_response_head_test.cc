@@ -19,7 +19,8 @@ TEST_CASE("an answer carries status, date, length and the safe default header") 
   CHECK(
       written({.status = 201, .headers = {{"content-type", "text/plain"}}, .body = "made"}, {}) ==
       "HTTP/1.1 201 Created\r\nDate: Sat, 21 Nov 2026 12:00:00 GMT\r\ncontent-type: text/plain\r\n"
-      "X-Content-Type-Options: nosniff\r\nContent-Length: 4\r\n\r\nmade");
+      "X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\n"
+      "Content-Length: 4\r\n\r\nmade");
 }
 
 TEST_CASE("what the server owns is left out of a handler's headers") {
@@ -33,10 +34,33 @@ TEST_CASE("what the server owns is left out of a handler's headers") {
   CHECK(out.find("DATE") == std::string::npos);
 }
 
-TEST_CASE("a handler may set the sniffing header itself") {
-  const HttpResponse response{
-      .status = 200, .headers = {{"X-Content-Type-Options", "none"}}, .body = {}};
-  CHECK(written(response, {}).find("nosniff") == std::string::npos);
+TEST_CASE("a page is framed by nobody, loads nothing foreign and tells no referrer") {
+  for (const char* type : {"text/html", "Text/HTML; charset=utf-8"}) {
+    const std::string out =
+        written({.status = 200, .headers = {{"Content-Type", type}}, .body = {}}, {});
+    CHECK(out.find("\r\nX-Frame-Options: DENY\r\n") != std::string::npos);
+    CHECK(out.find("\r\nReferrer-Policy: no-referrer\r\n") != std::string::npos);
+    CHECK(out.find("\r\nContent-Security-Policy: default-src 'self';") != std::string::npos);
+    CHECK(out.find("frame-ancestors 'none'") != std::string::npos);
+  }
+  const std::string json =
+      written({.status = 200, .headers = {{"content-type", "application/json"}}, .body = {}}, {});
+  CHECK(json.find("Content-Security-Policy") == std::string::npos);
+}
+
+TEST_CASE("a handler's own header stands instead of the default") {
+  const HttpResponse response{.status = 200,
+                              .headers = {{"content-type", "text/html"},
+                                          {"X-Content-Type-Options", "none"},
+                                          {"cross-origin-resource-policy", "cross-origin"},
+                                          {"X-FRAME-OPTIONS", "SAMEORIGIN"},
+                                          {"referrer-policy", "origin"},
+                                          {"content-security-policy", "default-src *"}},
+                              .body = {}};
+  const std::string out = written(response, {});
+  for (const char* part : {"nosniff", "same-origin", "DENY", "no-referrer", "'self'"}) {
+    CHECK(out.find(part) == std::string::npos);
+  }
 }
 
 TEST_CASE("no body follows a HEAD, a 204 or a 304") {

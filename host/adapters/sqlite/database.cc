@@ -95,12 +95,16 @@ void Database::Parts::start(std::unique_ptr<Connection> db, const std::string& p
   if (!options.threads) {
     reader = std::make_unique<Reader>(writer->connection(), writer->connection_mutex());
     queries = std::make_unique<Reader>(writer->connection(), writer->connection_mutex());
+    finder = std::make_unique<Reader>(writer->connection(), writer->connection_mutex());
     return;
   }
   reader = std::make_unique<Reader>(connect());
   auto query_db = connect();
   query_sql = std::make_unique<PluginSql>(*query_db, tables);
   queries = std::make_unique<Reader>(std::move(query_db));
+  auto finder_db = connect();
+  finder_sql = std::make_unique<PluginSql>(*finder_db, tables);
+  finder = std::make_unique<Reader>(std::move(finder_db));
   auto housekeeping_db = std::make_unique<Connection>(path);
   housekeeping_db->session().run("pragma wal_autocheckpoint = 0");
   // A connection that has read nothing does not know that there is a write-ahead log.
@@ -114,12 +118,14 @@ void Database::Parts::stop() {
   if (housekeeper) housekeeper->stop();
   if (writer) writer->stop();
   if (reader) reader->stop();
+  if (finder) finder->stop();
   if (queries) queries->stop();
   index->stop();
 }
 
 Database::Parts::~Parts() {
   stop();
+  finder_sql.reset();
   query_sql.reset();  // before the connections that they hold to
   writer_sql.reset();
 }

@@ -85,6 +85,8 @@ class Database final : public ports::Log, public ports::Store {
                    Executor& executor, Callback<ports::StateList> callback) override;
   void query(const std::string& plugin, SqlStatement statement, Executor& executor,
              Callback<SqlRows> callback) override;
+  void rows(const std::string& plugin, SqlStatement statement, Executor& executor,
+            Callback<std::unique_ptr<ports::RowCursor>> callback) override;
   void list_dead(const std::string& plugin_or_empty, std::string after, std::size_t limit,
                  Executor& executor, Callback<ports::DeadList> callback) override;
   void show_dead(const std::string& plugin, const std::string& id, Executor& executor,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -11,6 +12,7 @@
 #include "host/adapters/sqlite/overlays.h"
 #include "host/adapters/sqlite/plugin_sql.h"
 #include "host/adapters/sqlite/reader.h"
+#include "host/adapters/sqlite/row_spool.h"
 #include "host/adapters/sqlite/writer.h"
 
 namespace host::sqlite {
@@ -26,6 +28,8 @@ struct Database::Parts {
   void stop();
   /// For the queries of scripts.
   PluginSql& reading_sql() { return query_sql ? *query_sql : *writer_sql; }
+  /// For those that may take long.
+  PluginSql& finding_sql() { return finder_sql ? *finder_sql : *writer_sql; }
 
   const Options options;
   std::mutex stopping;  // stop() joins threads, one caller at a time
@@ -36,6 +40,10 @@ struct Database::Parts {
   std::unique_ptr<Writer> writer;
   std::unique_ptr<PluginSql> writer_sql;  // on the writer's connection
   std::unique_ptr<PluginSql> query_sql;   // on the connection of `queries`; none without threads
+  std::unique_ptr<PluginSql> finder_sql;  // on the connection of `finder`; none without threads
+  RowSpool::Total spooled{0};             // bytes of long answers that are being sent
+  std::atomic<int> finding{0};            // long answers that are being looked up
+  std::unique_ptr<Reader> finder;
   std::unique_ptr<Reader> reader;
   std::unique_ptr<Reader> queries;
   std::unique_ptr<Housekeeper> housekeeper;  // none without threads

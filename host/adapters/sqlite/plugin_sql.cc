@@ -10,7 +10,7 @@
 namespace host::sqlite {
 namespace {
 
-constexpr std::int64_t kStepMicros = 50'000;
+constexpr Duration kStepLimit = std::chrono::milliseconds(50);
 constexpr int kOpsBetweenLooks = 2000;
 constexpr std::size_t kCachedStatements = 256;  // a plugin and connection
 constexpr std::size_t kLargestResult = std::size_t{16} << 20;
@@ -64,6 +64,11 @@ std::size_t size_of(const SqlValue& value) {
   return 16 + (text != nullptr ? text->size() : 0);
 }
 
+std::string shown(Duration limit) {
+  const std::int64_t ms = limit.count() / 1000;
+  return ms < 1000 ? std::to_string(ms) + " ms" : std::to_string(ms / 1000) + " s";
+}
+
 /// Gives a statement of the cache back however it ended.
 struct ResetAtEnd {
   sqlite3_stmt* statement;
@@ -110,15 +115,23 @@ void PluginTables::load(Connection& db) {
 /// While it lives the connection works for a plugin.
 class PluginSql::Scope {
  public:
-  Scope(PluginSql& sql, Mode mode, const std::string& plugin) : sql_(sql) {
+  Scope(PluginSql& sql, Mode mode, const std::string& plugin, Duration limit = kStepLimit,
+        std::chrono::steady_clock::time_point until = std::chrono::steady_clock::time_point::max())
+      : sql_(sql) {
     sql_.mode_ = mode;
     sql_.plugin_ = plugin;
     sql_.denied_.clear();
-    sql_.stop_at_ = thread_micros() + kStepMicros;
+    sql_.limit_ = limit;
+    sql_.stop_at_ = thread_micros() + limit.count();
+    sql_.until_ = until;
     sqlite3_progress_handler(
         sql_.db_.native(), kOpsBetweenLooks,
         [](void* self) {
-          return thread_micros() > static_cast<PluginSql*>(self)->stop_at_ ? 1 : 0;
+          const auto& sql_of = *static_cast<const PluginSql*>(self);
+          return thread_micros() > sql_of.stop_at_ ||
+                         std::chrono::steady_clock::now() > sql_of.until_
+                     ? 1
+                     : 0;
         },
         &sql_);
   }
@@ -222,7 +235,7 @@ int PluginSql::authorize_migration(int action, const char* a, const char* b) {
 Error PluginSql::failure() {
   const SqlFailure last = last_failure(db_.native());
   if (last.primary() == SQLITE_INTERRUPT) {
-    return make_error(Error::Code::exhausted, "the statement took longer than 50 ms",
+    return make_error(Error::Code::exhausted, "the statement took longer than " + shown(limit_),
                       "an index may be missing, or it does too much at once");
   }
   if (is_environment(last)) throw last;
@@ -322,6 +335,26 @@ Result<void> PluginSql::exec(const std::string& plugin, const SqlStatement& stat
 }
 
 Result<SqlRows> PluginSql::query(const std::string& plugin, const SqlStatement& statement) {
+  SqlRows rows;
+  std::size_t bytes = 0;
+  const auto keep = [&](std::vector<SqlValue> row) -> Result<void> {
+    for (const SqlValue& value : row) bytes += size_of(value);
+    rows.rows.push_back(std::move(row));
+    if (bytes <= kLargestResult) return {};
+    return make_error(Error::Code::exhausted, "the answer is larger than 16 MB",
+                      "ask for less at once: limit");
+  };
+  Result<void> read = each_row(
+      plugin, statement, kStepLimit,
+      [&rows](std::vector<std::string> names) { rows.columns = std::move(names); }, keep);
+  if (!read) return read.error();
+  return rows;
+}
+
+Result<void> PluginSql::each_row(const std::string& plugin, const SqlStatement& statement,
+                                 Duration limit,
+                                 const std::function<void(std::vector<std::string>)>& columns,
+                                 const std::function<Result<void>(std::vector<SqlValue>)>& row) {
   const Result<sqlite3_stmt*> made = prepared(plugin, statement.text);
   if (!made) return made.error();
   if (sqlite3_stmt_readonly(*made) == 0) {
@@ -329,28 +362,31 @@ Result<SqlRows> PluginSql::query(const std::string& plugin, const SqlStatement& 
   }
   const ResetAtEnd reset{*made};
   if (Result<void> bound = bind(*made, statement.parameters); !bound) return bound.error();
-  const Scope scope(*this, Mode::statement, plugin);
-  SqlRows rows;
-  std::size_t bytes = 0;
-  while (true) {
-    const Result<bool> row = step(*made);
-    if (!row) return row.error();
-    if (rows.columns.empty()) {
+  // A short limit is of processor time alone: waiting for it is nobody's statement's fault.
+  const auto until = limit > kStepLimit ? std::chrono::steady_clock::now() + limit
+                                        : std::chrono::steady_clock::time_point::max();
+  const Scope scope(*this, Mode::statement, plugin, limit, until);
+  for (bool first = true;; first = false) {
+    const Result<bool> more = step(*made);
+    if (!more) return more.error();
+    if (first) {
+      std::vector<std::string> names;
       for (int i = 0; i < sqlite3_column_count(*made); ++i) {
-        rows.columns.emplace_back(sqlite3_column_name(*made, i));
+        names.emplace_back(sqlite3_column_name(*made, i));
       }
+      columns(std::move(names));
     }
-    if (!*row) return rows;
-    std::vector<SqlValue>& values = rows.rows.emplace_back();
+    if (!*more) return {};
+    std::vector<SqlValue> values;
     for (int i = 0; i < sqlite3_column_count(*made); ++i) {
       Result<SqlValue> value = value_at(*made, i);
       if (!value) return value.error();
-      bytes += size_of(*value);
       values.push_back(std::move(*value));
     }
-    if (bytes > kLargestResult) {
-      return make_error(Error::Code::exhausted, "the answer is larger than 16 MB",
-                        "ask for less at once: limit");
+    if (Result<void> kept = row(std::move(values)); !kept) return kept;
+    if (std::chrono::steady_clock::now() > until) {
+      return make_error(Error::Code::exhausted, "the statement took longer than " + shown(limit),
+                        "an index may be missing, or it does too much at once");
     }
   }
 }

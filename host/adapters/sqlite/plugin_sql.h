@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -40,6 +42,11 @@ class PluginSql {
   /// for failures of disk, memory or lock. After an error the transaction may be gone.
   Result<void> exec(const std::string& plugin, const SqlStatement& statement);
   Result<SqlRows> query(const std::string& plugin, const SqlStatement& statement);
+  /// Reads without keeping: `columns` is told once, then `row` for each, which may end it by an
+  /// error. `limit`: of processor time, and of time.
+  Result<void> each_row(const std::string& plugin, const SqlStatement& statement, Duration limit,
+                        const std::function<void(std::vector<std::string>)>& columns,
+                        const std::function<Result<void>(std::vector<SqlValue>)>& row);
   /// Compiles without running.
   Result<void> check(const std::string& plugin, const std::string& sql);
 
@@ -66,8 +73,10 @@ class PluginSql {
   const PluginTables& tables_;
   Mode mode_ = Mode::host;
   std::string plugin_;
-  std::string denied_;        // why the authorizer refused
-  std::int64_t stop_at_ = 0;  // thread time in us
+  std::string denied_;  // why the authorizer refused
+  Duration limit_{};
+  std::int64_t stop_at_ = 0;                       // thread time in us
+  std::chrono::steady_clock::time_point until_{};  // the same, of a clock on the wall
   using Cache = std::unordered_map<std::string, StatementHolder>;
   std::unordered_map<std::string, Cache> cache_;  // by plugin and text
 };

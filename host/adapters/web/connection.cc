@@ -18,10 +18,12 @@ constexpr SteadyTime kNever = SteadyTime::max();
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<ServerCore> core, TcpSocket socket, std::string address)
+Connection::Connection(std::shared_ptr<ServerCore> core, TcpSocket socket, std::string address,
+                       std::unique_ptr<TlsSession> tls)
     : core_(std::move(core)),
       socket_(std::move(socket)),
       address_(std::move(address)),
+      tls_(std::move(tls)),
       parser_(ParserLimits{.header_bytes = core_->settings.max_header_bytes,
                            .headers = core_->settings.max_headers}),
       read_deadline_(core_->now + core_->settings.header_timeout),
@@ -44,6 +46,7 @@ bool Connection::paused() const {
 void Connection::read() {
   if (reading_ || eof_ || closed_ || (!lingering_ && (closing_ || paused()))) return;
   reading_ = true;
+  if (tls_) return wait_for_wire();
   const std::size_t wanted =
       phase_ == Phase::body || lingering_ ? ReadBuffer::kLarge / 2 : ReadBuffer::kSmall / 2;
   char* room = in_.prepare(wanted);
@@ -73,8 +76,8 @@ void Connection::on_eof() {
   in_.clear();
   set_phase(Phase::idle);
   // Who reads no stream to its end has gone; who waits for an answer may have closed one half only.
-  const bool streams =
-      std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.streaming; });
+  const bool streams = std::any_of(slots_.begin(), slots_.end(),
+                                   [](const Slot& slot) { return slot.streaming && !slot.whole; });
   if (streams || (slots_.empty() && !writing_)) abort();
 }
 
@@ -117,7 +120,8 @@ void Connection::on_request() {
   slot.keep_alive = parser_.keep_alive();
   slot.framing.http10 = parser_.http10();
   slot.framing.head_request = request.method == "HEAD";
-  request.address = address_;
+  const auto& proxies = core_->settings.proxies;
+  request.address = proxies ? proxies->client_of(address_, request.headers) : address_;
   if (!slot.keep_alive) input_closed_ = true;
   continue_wanted_ = false;
   parser_.reset();
@@ -197,16 +201,18 @@ void Connection::respond(SlotId id, HttpResponse response) {
   ready();
 }
 
-void Connection::begin_stream(SlotId id, HttpResponse head) {
+void Connection::begin_stream(SlotId id, HttpResponse head, ports::HttpResponder::Body body) {
   Slot* slot = find(id);
   if (slot == nullptr || slot->taken) return;
   if (refuse_response(head) != nullptr) return respond(id, std::move(head));
   slot->taken = slot->streaming = true;
+  slot->whole = body == ports::HttpResponder::Body::whole;
   slot->framing.chunked = true;
   if (slot->framing.http10) slot->keep_alive = false;
   head.body.clear();
   slot->response = std::move(head);
-  if (eof_ || core_->draining || slot->framing.head_request) end_stream(*slot);
+  const bool nobody_reads = (eof_ || core_->draining) && !slot->whole;
+  if (nobody_reads || slot->framing.head_request) end_stream(*slot);
   ready();
 }
 
@@ -363,11 +369,9 @@ Duration Connection::time_to_take(std::size_t bytes) const {
 
 void Connection::write() {
   if (writing_ || closed_) return;
-  while (sent_ < out_.size()) {
+  for (std::string_view bytes = outgoing(); !bytes.empty(); bytes = outgoing()) {
     error_code ec;
-    const std::size_t n =
-        socket_.write_some(asio::buffer(out_.data() + sent_, out_.size() - sent_), ec);
-    sent_ += n;
+    sent(socket_.write_some(asio::buffer(bytes.data(), bytes.size()), ec));
     if (ec == asio::error::would_block || ec == asio::error::try_again) {
       writing_ = true;
       if (write_deadline_ == kNever) {
@@ -381,6 +385,7 @@ void Connection::write() {
     }
     if (ec && ec != asio::error::interrupted) return abort();
   }
+  if (sent_ < out_.size()) return abort();  // TLS that broke takes no more
   flushed();
 }
 
@@ -421,6 +426,7 @@ void Connection::flushed() {
 /// Closing with bytes unread makes the kernel send a reset, which can take our last answer with it;
 /// so a client that may still be sending is read on for a while.
 void Connection::finish_closing() {
+  if (tls_ && tls_->close()) return write();  // and comes here again
   error_code ec;
   socket_.shutdown(TcpSocket::shutdown_send, ec);
   if (ec || eof_) return abort();
@@ -444,7 +450,7 @@ void Connection::on_tick() {
 void Connection::drain() {
   if (closed_ || closing_) return;
   for (Slot& slot : slots_) {
-    if (!slot.streaming) continue;
+    if (!slot.streaming || slot.whole) continue;
     end_stream(slot);
     slot.keep_alive = false;
   }

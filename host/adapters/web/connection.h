@@ -15,6 +15,8 @@
 #include "host/adapters/web/request_parser.h"
 #include "host/adapters/web/response_head.h"
 #include "host/adapters/web/server.h"
+#include "host/adapters/web/tls_session.h"
+#include "host/adapters/web/trusted_proxies.h"
 #include "host/ports/http_server.h"
 
 namespace host::web {
@@ -36,6 +38,8 @@ struct ServerCore {
   std::list<std::shared_ptr<Connection>> connections = {};
   Server::Stats stats = {};
   UniqueFunction<void()> on_removed = {};  // after each connection that went
+  std::string wire = {};                   // with TLS: where bytes of a socket are read to
+  std::string text = {};                   // and what they said
 };
 
 /// One client. Requests become slots in a queue; whoever answers fills its slot; bytes leave from
@@ -46,7 +50,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using SlotId = std::uint64_t;
 
-  Connection(std::shared_ptr<ServerCore> core, TcpSocket socket, std::string address);
+  /// `tls` null: the client speaks HTTP as it is.
+  Connection(std::shared_ptr<ServerCore> core, TcpSocket socket, std::string address,
+             std::unique_ptr<TlsSession> tls);
 
   void start(std::list<std::shared_ptr<Connection>>::iterator self);
   /// Answers 503 and closes, without reading a request.
@@ -58,7 +64,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // For responders and streams; without effect once the slot is answered or gone.
   void respond(SlotId id, HttpResponse response);
-  void begin_stream(SlotId id, HttpResponse head);
+  void begin_stream(SlotId id, HttpResponse head, ports::HttpResponder::Body body);
   void stream_write(SlotId id, std::string bytes, UniqueFunction<void(bool)> done);
   void stream_on_close(SlotId id, UniqueFunction<void()> callback);
   void stream_finish(SlotId id);
@@ -73,6 +79,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     bool keep_alive = true;
     bool taken = false;  // answered, or a stream has begun
     bool streaming = false;
+    bool whole = false;     // of a stream: to be sent to its end, or broken off
     bool complete = false;  // nothing more will come
     std::optional<HttpResponse> response;
     std::string chunks;  // of a stream that is not at the front yet
@@ -84,6 +91,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read();
   void on_read(const boost::system::error_code& ec, std::size_t n);
   void on_eof();
+  // connection_tls.cc
+  void wait_for_wire();
+  void on_wire(const boost::system::error_code& ec);
+  void on_wire_bytes(std::size_t n);
+  std::string_view outgoing();
+  void sent(std::size_t n);
+
   void process();
   void on_head();
   void on_request();
@@ -111,6 +125,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<ServerCore> core_;
   TcpSocket socket_;
   std::string address_;
+  std::unique_ptr<TlsSession> tls_;
   std::list<std::shared_ptr<Connection>>::iterator self_ = {};
   RequestParser parser_;
   ReadBuffer in_;

@@ -21,7 +21,7 @@ class Responder final : public ports::HttpResponder {
     answered_ = true;
     if (const auto connection = connection_.lock()) connection->respond(id_, std::move(response));
   }
-  std::shared_ptr<ports::HttpStream> stream(HttpResponse head) override;
+  std::shared_ptr<ports::HttpStream> stream(HttpResponse head, Body body) override;
   bool alive() const override {
     const auto connection = connection_.lock();
     return connection && connection->client_alive();
@@ -66,9 +66,10 @@ class Stream final : public ports::HttpStream {
   Connection::SlotId id_;
 };
 
-std::shared_ptr<ports::HttpStream> Responder::stream(HttpResponse head) {
+std::shared_ptr<ports::HttpStream> Responder::stream(HttpResponse head, Body body) {
   answered_ = true;
-  if (const auto connection = connection_.lock()) connection->begin_stream(id_, std::move(head));
+  if (const auto connection = connection_.lock())
+    connection->begin_stream(id_, std::move(head), body);
   return std::make_shared<Stream>(core_, connection_, id_);
 }
 

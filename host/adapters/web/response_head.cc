@@ -3,17 +3,32 @@
 #include <array>
 #include <charconv>
 
+#include "host/adapters/web/header_name.h"
+
 namespace host::web {
 namespace {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
-bool equals_ignoring_case(std::string_view a, std::string_view lower_case) {
-  if (a.size() != lower_case.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (lower(a[i]) != lower_case[i]) return false;
-  }
-  return true;
+/// What an answer carries unless its handler says otherwise.
+struct Default {
+  std::string_view name;  // lower case
+  std::string_view line;
+  bool pages = false;  // on HTML alone: it means nothing to others
+};
+constexpr std::array kDefaults{
+    Default{"x-content-type-options", "\r\nX-Content-Type-Options: nosniff"},
+    Default{"cross-origin-resource-policy", "\r\nCross-Origin-Resource-Policy: same-origin"},
+    Default{"referrer-policy", "\r\nReferrer-Policy: no-referrer", true},
+    Default{"x-frame-options", "\r\nX-Frame-Options: DENY", true},
+    Default{"content-security-policy",
+            "\r\nContent-Security-Policy: default-src 'self'; base-uri 'self'; "
+            "form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+            true},
+};
+
+bool is_page(std::string_view name, std::string_view value) {
+  return is_header(name, "content-type") && is_header(value.substr(0, 9), "text/html");
 }
 
 bool is_token(std::string_view name) {
@@ -38,7 +53,7 @@ bool owned_by_server(std::string_view name) {
   static constexpr std::array<std::string_view, 6> kOwned{
       "content-length", "transfer-encoding", "connection", "date", "keep-alive", "trailer"};
   for (const std::string_view owned : kOwned) {
-    if (equals_ignoring_case(name, owned)) return true;
+    if (is_header(name, owned)) return true;
   }
   return false;
 }
@@ -70,16 +85,22 @@ void append_head(std::string& out, const HttpResponse& response, const Framing& 
   out += reason_phrase(response.status);
   out += "\r\nDate: ";
   out += date;
-  bool sniff_set = false;
+  std::array<bool, kDefaults.size()> said{};
+  bool page = false;
   for (const auto& [name, value] : response.headers) {
     if (owned_by_server(name)) continue;
-    sniff_set = sniff_set || equals_ignoring_case(name, "x-content-type-options");
+    page = page || is_page(name, value);
+    for (std::size_t i = 0; i < kDefaults.size(); ++i) {
+      said[i] = said[i] || is_header(name, kDefaults[i].name);
+    }
     out += "\r\n";
     out += name;
     out += ": ";
     out += value;
   }
-  if (!sniff_set) out += "\r\nX-Content-Type-Options: nosniff";
+  for (std::size_t i = 0; i < kDefaults.size(); ++i) {
+    if (!said[i] && (page || !kDefaults[i].pages)) out += kDefaults[i].line;
+  }
   if (framing.chunked) {
     if (!framing.http10) out += "\r\nTransfer-Encoding: chunked";
   } else if (!has_no_body(response.status)) {

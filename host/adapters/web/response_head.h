@@ -20,7 +20,9 @@ struct Framing {
 const char* refuse_response(const HttpResponse& response);
 
 /// Appends status line and headers, with what the server owns: Date, Connection, Content-Length
-/// or Transfer-Encoding (a handler's own are left out), X-Content-Type-Options unless set.
+/// or Transfer-Encoding (a handler's own are left out), and the headers that make browsers careful:
+/// against guessed types and use by other sites, on HTML also against frames, foreign content and
+/// referrers; a handler's own stand instead.
 void append_head(std::string& out, const HttpResponse& response, const Framing& framing,
                  std::string_view date);
 /// append_head() and the body, where the framing and the status have one.

@@ -93,6 +93,7 @@ Result<void> Server::Impl::start() {
   }
   core_->now = std::chrono::steady_clock::now();
   core_->date = http_date();
+  if (core_->settings.tls) core_->wire.resize(ReadBuffer::kLarge / 2);
   core_->on_removed = [this] { removed(); };
   arm();
   accept();
@@ -130,13 +131,16 @@ void Server::Impl::accepted(TcpSocket socket) {
   ++core_->stats.accepted;
   const std::size_t others = address_->impl_->connections.fetch_add(1);
   const std::size_t cap = core_->settings.max_connections;
-  if (others >= cap + kToldOverload) {
+  const auto& tls = core_->settings.tls;
+  // With TLS nobody above the cap is told why: it would take the handshake that is to be spared.
+  if (others >= cap + (tls ? 0 : kToldOverload)) {
     address_->impl_->connections.fetch_sub(1);
     ++core_->stats.refused;
     return;
   }
-  auto connection =
-      std::make_shared<Connection>(core_, std::move(socket), peer.address().to_string());
+  auto session = tls ? std::make_unique<TlsSession>(tls->current()) : nullptr;
+  auto connection = std::make_shared<Connection>(core_, std::move(socket),
+                                                 peer.address().to_string(), std::move(session));
   const auto self = core_->connections.insert(core_->connections.end(), connection);
   connection->start(self);
   if (others >= cap) connection->refuse_overload();

@@ -18,6 +18,9 @@ class io_context;
 
 namespace host::web {
 
+class TlsIdentity;
+class TrustedProxies;
+
 struct ServerSettings {
   std::size_t max_connections = 10'000;  // of the address, over all lanes; above it 503 and close
   std::size_t max_header_bytes = 8192;   // request line and headers; above it 431
@@ -33,6 +36,8 @@ struct ServerSettings {
   Duration linger_timeout = std::chrono::seconds(2);  // for a client that still sends when refused
   Duration tick = std::chrono::milliseconds(500);     // how exact the deadlines are
   ports::Logger* logger = nullptr;  // outlives the server; for defects of handlers and accept()
+  std::shared_ptr<TlsIdentity> tls = {};               // null: HTTP without TLS
+  std::shared_ptr<const TrustedProxies> proxies = {};  // null: a client is who connected
 };
 
 /// An address that is reserved for this process; its lanes listen on it together. Made once, before
@@ -62,6 +67,9 @@ class Address {
 /// requests strictly, asks the handler, and answers in the order of the requests, however late the
 /// handler answers each. The kernel spreads connections over the lanes (SO_REUSEPORT), so nothing
 /// is shared but the count of connections.
+///
+/// With TLS the same holds for what its bytes say; the handshake belongs to the time of the first
+/// head. A client that speaks HTTP to it is told so (400).
 ///
 /// What it refuses by itself, as problem documents: 400 (grammar, smuggling, encodings), 408, 413,
 /// 417, 431, 501, 503 (too many connections), 505. `OPTIONS *` is answered 204.

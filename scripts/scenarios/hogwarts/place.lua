@@ -188,7 +188,7 @@ return function(character)
     },
     routes = {
       ["GET /places/" .. character.place .. "/universes/:id"] = {
-        auth = "none", doc = "who is here, from the place's own state",
+        auth = "none", doc = "who is here, from the place's own state", params = world.in_path,
         handle = function(ctx, req)
           local s, err = ctx:read(req.params.id)
           if not s then return nil, err end

@@ -38,6 +38,9 @@ M.rules = spec.record {
   hops = spec.int { default = 100, min = 0, max = 100000, doc = "how often one chain moves on" },
 }
 
+--- What a path of the API has as `:id`; a key has at most 512 bytes.
+M.in_path = { id = spec.string { min = 1, max = 100, doc = "a universe" } }
+
 --- An owl that brings travellers. `chain` is where its line of visits began: a universe starts
 --- seven of them, and each is in one spot at any moment.
 M.visit = spec.record {
