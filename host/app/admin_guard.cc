@@ -1,6 +1,5 @@
 #include "host/app/admin_guard.h"
 
-#include "host/app/options.h"
 #include "host/core/manifest.h"
 #include "host/runtime/access.h"
 
@@ -14,21 +13,12 @@ std::string_view without_scheme(std::string_view text) {
   return text;
 }
 
-/// "host:port" or "host" of a Host header, or of "http://host:port" in an Origin.
-bool names_loopback(std::string_view text) {
-  text = without_scheme(text);
-  const std::size_t colon = text.rfind(':');
-  const bool has_port = colon != std::string_view::npos && text.find(']', colon) == text.npos;
-  return is_loopback(has_port ? std::string(text) : std::string(text) + ":0");
-}
-
 std::optional<HttpResponse> refuse_on_loopback(const HttpRequest& request) {
   const std::string* host = find_header(request.headers, "host");
-  if (host == nullptr || !names_loopback(*host)) {
+  if (host == nullptr || !runtime::names_loopback(*host)) {
     return problem(403, "the admin listener answers to loopback names only, such as 127.0.0.1");
   }
-  const std::string* origin = find_header(request.headers, "origin");
-  if (origin != nullptr && !names_loopback(*origin)) {
+  if (runtime::from_foreign_page(request)) {
     return problem(403, "requests of other sites' pages are refused");
   }
   return std::nullopt;

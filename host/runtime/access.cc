@@ -70,6 +70,27 @@ std::optional<HttpResponse> refuse_user(const Manifest::Route& route,
                  "insufficient_scope");
 }
 
+bool names_loopback(std::string_view text) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (text.starts_with(scheme)) text.remove_prefix(scheme.size());
+  }
+  const std::size_t colon = text.rfind(':');
+  if (colon != std::string_view::npos && text.find(']', colon) == text.npos) {
+    text = text.substr(0, colon);
+  }
+  if (text == "localhost" || text == "[::1]") return true;
+  // Digits only: a name of the web may begin with 127, too.
+  return text.starts_with("127.") &&
+         text.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+bool from_foreign_page(const HttpRequest& request) {
+  const std::string* origin = find_header(request.headers, "origin");
+  if (origin != nullptr) return !names_loopback(*origin);
+  const std::string* site = find_header(request.headers, "sec-fetch-site");
+  return site != nullptr && *site == "cross-site";
+}
+
 std::string network_of(const std::string& address) {
   in6_addr v6 = {};
   if (::inet_pton(AF_INET6, address.c_str(), &v6) != 1) return address;
@@ -100,6 +121,9 @@ std::variant<Access::Admitted, HttpResponse> Access::admit(const std::string& pl
     if (!user && !route.auth_none) refused = refuse_token(user.error());
   }
   if (!refused) refused = refuse_user(route, parameters, admitted.user);
+  if (!refused && admitted.user.every_role && !route.auth_none && from_foreign_page(request)) {
+    refused = problem(403, "pages of other sites are not granted roles without `auth`");
+  }
   if (!refused && route.limit) refused = over_limit(plugin, route, request, admitted);
   if (!refused) return admitted;
   env_.metrics.add(

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "host/core/user.h"
@@ -17,7 +18,8 @@ namespace host::runtime {
 /// Only on its lane.
 class Access {
  public:
-  /// Without an authenticator everybody has every role.
+  /// Without an authenticator everybody on this machine has every role, but no page of another site
+  /// that somebody's browser shows.
   Access(const Environment& environment, const ports::Authenticator* authenticator,
          std::shared_ptr<RateLimiter> limiter);
 
@@ -45,6 +47,13 @@ class Access {
 /// everybody's.
 std::optional<HttpResponse> refuse_user(const Manifest::Route& route,
                                         const Routes::Parameters& parameters, const User& user);
+
+/// Whether the request comes from a page of another site, which a browser on this machine shows: it
+/// says so by Origin, or by Sec-Fetch-Site where it sends no Origin.
+bool from_foreign_page(const HttpRequest& request);
+
+/// Whether "host:port" or "host" of a Host header, or "http://host:port" of an Origin, is loopback.
+bool names_loopback(std::string_view text);
 
 /// 401 for a token that was refused.
 HttpResponse refuse_token(const Error& error);

@@ -3,7 +3,9 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "host/adapters/web/server.h"
@@ -14,10 +16,12 @@ struct ssl_st;
 namespace host::webtest {
 
 /// How the bytes of a test's client travel: as they are, or, in the build with HOST_WEB_TLS,
-/// through TLS, so that the whole suite runs over both. As send() and recv() of the system.
+/// through TLS, so that the whole suite runs over both. As send() and recv() of the system, also in
+/// that one thread may send while another receives.
 class Wire {
  public:
-  /// `fd` is connected, blocks, and stays the caller's. A handshake that fails shows when reading.
+  /// `fd` is connected and stays the caller's; with TLS it blocks no more. A handshake that fails
+  /// shows when reading.
   explicit Wire(int fd);
   ~Wire();
   Wire(const Wire&) = delete;
@@ -42,7 +46,10 @@ class Wire {
   }
 
  private:
+  int repeat(const std::function<int()>& call, bool wait);
+
   const int fd_;
+  mutable std::mutex mutex_;  // OpenSSL's session is for one thread at a time
   ssl_ctx_st* context_ = nullptr;
   ssl_st* ssl_ = nullptr;
 };

@@ -105,6 +105,43 @@ TEST_CASE("without an authenticator everybody has every role", "[access]") {
             .user.every_role);
 }
 
+TEST_CASE("without an authenticator no page of another site is granted a role", "[access]") {
+  Gate gate;
+  Access open(gate.env, nullptr, std::make_shared<runtime::RateLimiter>(gate.chance));
+  const auto status = [&](Headers headers) {
+    HttpRequest request;
+    request.headers = std::move(headers);
+    const auto result = open.admit("p", gate.env_route, {}, request);
+    const auto* refused = std::get_if<HttpResponse>(&result);
+    return refused != nullptr ? refused->status : 200;
+  };
+  const Headers evil{{"origin", "https://evil.example"}}, opaque{{"origin", "null"}},
+      image{{"sec-fetch-site", "cross-site"}};
+  gate.env_route.roles = {"player"};
+  for (const Headers& foreign : {evil, opaque, image}) CHECK(status(foreign) == 403);
+  CHECK(status({{"origin", "http://localhost:5173"}, {"sec-fetch-site", "same-site"}}) == 200);
+  CHECK(status({{"origin", "http://[::1]:80"}}) == 200);
+  CHECK(status({{"sec-fetch-site", "none"}}) == 200);
+  CHECK(status({}) == 200);
+  gate.env_route.roles = {};
+  gate.env_route.auth_none = true;
+  CHECK(status(evil) == 200);
+}
+
+TEST_CASE("a loopback name is one by its host alone", "[access]") {
+  using runtime::names_loopback;
+  for (const char* yes : {"127.0.0.1", "127.9.9.9:80", "localhost", "http://localhost:3000",
+                          "[::1]", "https://[::1]:8443"}) {
+    INFO(yes);
+    CHECK(names_loopback(yes));
+  }
+  for (const char* no : {"", "null", "0.0.0.0", "127.evil.org", "localhost.evil.org",
+                         "http://evil.org:127", "[::2]:80", "ftp://localhost"}) {
+    INFO(no);
+    CHECK_FALSE(names_loopback(no));
+  }
+}
+
 TEST_CASE("a limit counts by user, and by address where nobody is named", "[access]") {
   Gate gate;
   gate.env_route.auth_none = true;
