@@ -45,7 +45,7 @@ class ClaimJob final : public WriteJob {
   Result<void> apply(Round& round) override {
     image_ = {};
     const std::int64_t id = take_row(round.db, shard_, round.now, image_);
-    Result<Image> newer = overlays_.read_tail(round.db, id, shard_, round.now);
+    Result<Image> newer = overlays_.read_tail(round.db, id, shard_);
     if (!newer) return newer.error();
     newer_ = std::move(*newer);
     read_tables(round.db, id, image_);

@@ -70,7 +70,7 @@ Result<std::unique_ptr<Database>> Database::open(const Options& options) {
                            .own_checkpoints = options.threads,
                            .max_file_bytes = options.max_file_bytes});
     load_topics(*db, *parts->index);
-    parts->overlays.load(*db, options.clock.now());
+    parts->overlays.load(*db);
     load_host_tables(*db, parts->tables);
     parts->tables.load(*db);
     parts->writer_sql = std::make_unique<PluginSql>(*db, parts->tables);

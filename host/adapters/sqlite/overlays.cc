@@ -4,7 +4,7 @@
 
 namespace host::sqlite {
 
-void Overlays::load(Connection& db, Time now) {
+void Overlays::load(Connection& db) {
   std::vector<std::pair<std::int64_t, ShardRef>> shards;
   {
     Statement rows = db.query("select id, plugin, number from host_shard");
@@ -13,11 +13,10 @@ void Overlays::load(Connection& db, Time now) {
                           ShardRef{rows.bytes(1), static_cast<PartitionNumber>(rows.integer(2))});
     }
   }
-  for (const auto& [id, shard] : shards) set(shard, read_tail(db, id, shard, now));
+  for (const auto& [id, shard] : shards) set(shard, read_tail(db, id, shard));
 }
 
-Result<Image> Overlays::read_tail(Connection& db, std::int64_t id, const ShardRef& shard,
-                                  Time now) const {
+Result<Image> Overlays::read_tail(Connection& db, std::int64_t id, const ShardRef& shard) const {
   Image image{.id = id, .overlay = std::make_shared<journal::Overlay>(bounds_)};
   Statement rows =
       db.query("select id, data from host_journal where id >= ? and id < ? order by id",
@@ -29,7 +28,7 @@ Result<Image> Overlays::read_tail(Connection& db, std::int64_t id, const ShardRe
     const journal::Changes changes{.commit = record->commit,
                                    .pending = std::move(record->pending),
                                    .timers_ended = std::move(record->timers_ended)};
-    image.overlay->apply(changes, commit_no, rows.view(1).size(), now);
+    image.overlay->apply(changes, commit_no, rows.view(1).size(), Time{});
   }
   return image;
 }

@@ -24,9 +24,11 @@ class Overlays {
 
   /// Reads the tail of every shard; one that does not decode is an error of its shard alone.
   /// Throws SqlFailure.
-  void load(Connection& db, Time now);
-  /// The overlay of one shard as its tail says. Errors: corrupt, unsupported. Throws SqlFailure.
-  Result<Image> read_tail(Connection& db, std::int64_t id, const ShardRef& shard, Time now) const;
+  void load(Connection& db);
+  /// The overlay of one shard as its tail says. What it reads is overdue: else a process that is
+  /// killed again and again would never carry it over. Errors: corrupt, unsupported. Throws
+  /// SqlFailure.
+  Result<Image> read_tail(Connection& db, std::int64_t id, const ShardRef& shard) const;
   void set(const ShardRef& shard, Result<Image> image);
 
   /// No overlay: never claimed, there is nothing of this shard. Errors: as read_tail().

@@ -416,6 +416,24 @@ TEST_CASE("tables of a shard that went idle are brought up to date, and its jour
   CHECK(d.state(kShards[0], "k2") == "v");
 }
 
+TEST_CASE("the journal does not grow from one short life to the next") {
+  TemporaryFolder folder;
+  std::int64_t after_ten = 0;
+  for (int life = 1; life <= 60; ++life) {
+    {
+      Deployment d(folder.path(), false);
+      Owner owner{kShards[0], {}};
+      owner.claim_in(d);
+      for (int i = 0; i < 5; ++i) {
+        owner.commit_to(d, put("k" + std::to_string(life * 5 + i), "v"));
+      }
+    }
+    const auto rows = count_of(folder.file(), "select count(*) from host_journal");
+    if (life == 10) after_ten = rows;
+    if (life > 10) REQUIRE(rows <= 2 * after_ten);
+  }
+}
+
 TEST_CASE("a damaged journal record stops its shard by name, and no other") {
   TemporaryFolder folder;
   {
