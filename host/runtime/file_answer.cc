@@ -117,9 +117,8 @@ FileAnswer::FileAnswer(const Environment& environment, Executor& lane, Route rou
 
 void FileAnswer::start(const std::string& rest) {
   candidates_ = file_candidates(rest, route_.fallback);
-  if (candidates_.empty() || env_.files == nullptr) {
-    return respond(problem(404, "there is no such file"));
-  }
+  if (candidates_.empty()) return respond(problem(404, "there is no such file"));
+  if (env_.files == nullptr) return respond(problem(501, "files are not served in tests"));
   ports::StaticFiles::Wanted wanted{.folder = route_.folder, .paths = candidates_, .encodings = {}};
   if (const std::string* accepts = find_header(request_.headers, "accept-encoding")) {
     for (const char* encoding : {"br", "gzip"}) {

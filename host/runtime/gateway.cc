@@ -1,13 +1,10 @@
 #include "host/runtime/gateway.h"
 
-#include "host/core/http_cache.h"
 #include "host/runtime/body_stream.h"
 #include "host/runtime/event_stream.h"
 #include "host/runtime/file_answer.h"
 #include "host/runtime/http_call.h"
 #include "host/runtime/random_id.h"
-#include "host/runtime/records.h"
-#include "host/runtime/sabotage.h"
 
 namespace host::runtime {
 namespace {
@@ -27,15 +24,6 @@ std::string correlation_of(const HttpRequest& request, ports::Chance& chance) {
     if (printable) return *given;
   }
   return random_id(chance);
-}
-
-/// How a unit that could not be sent is answered. A timeout leaves its outcome unknown.
-HttpResponse not_sent(const Error& error) {
-  if (error.code == Error::Code::invalid) return problem(500, error.message);
-  return problem(503,
-                 error.code == Error::Code::timeout ? "the outcome is unknown: " + error.message
-                                                    : error.message,
-                 {}, {{"retry-after", "1"}});
 }
 
 }  // namespace
@@ -175,100 +163,6 @@ void Gateway::run(const Plugin& plugin, Routes::Match match, HttpRequest request
   *place = running.get();
   calls_.insert_or_assign(running.get(), running);
   running->start(std::move(call));
-}
-
-void Gateway::count(const Asked& asked, int status) const {
-  const ports::Labels labels{{"plugin", asked.plugin.code->manifest().name},
-                             {"route", asked.route},
-                             {"status", std::to_string(status)}};
-  env_.metrics.add("host_http_requests_total", 1, labels);
-  const auto took = std::max(Duration::zero(), env_.clock.now() - asked.began);
-  env_.metrics.observe("host_http_request_seconds", static_cast<double>(took.count()) / 1e6,
-                       labels);
-}
-
-void Gateway::answered(const Asked& asked, ports::HttpOutcome outcome,
-                       std::shared_ptr<HttpCall> call,
-                       std::unique_ptr<ports::HttpResponder> responder) {
-  HttpResponse& response = outcome.response;
-  if (find_header(response.headers, header::kCorrelation) == nullptr) {
-    set_header(response.headers, header::kCorrelation, asked.headers.front().second);
-  }
-  if (outcome.failed) {
-    env_.logger.log(ports::LogLevel::error, "the handler of a request failed",
-                    {{"plugin", asked.plugin.code->manifest().name},
-                     {"route", asked.route},
-                     {"error", outcome.error.to_string()},
-                     {"correlation_id", asked.headers.front().second},
-                     {"revision", asked.plugin.code->manifest().revision}});
-  }
-  std::vector<Emit> emits = std::exchange(outcome.unit.emits, {});
-  if (outcome.failed || emits.empty()) {
-    return send(asked, std::move(outcome), std::move(call), std::move(responder));
-  }
-  const bool alone = emits.size() == 1;
-  auto sent = [this, asked, outcome = std::move(outcome), call = std::move(call),
-               responder = std::move(responder)](Result<void> result) mutable {
-    if (!result) {
-      if (outcome.in_parts) call->cancel();
-      outcome = {};
-      outcome.response = not_sent(result.error());
-    }
-    send(asked, std::move(outcome), std::move(call), std::move(responder));
-  };
-  if (!alone) {
-    asked.plugin.door->send(std::move(emits), asked.headers, std::move(sent));
-    return;
-  }
-  const auto spread = static_cast<std::int64_t>(to_micros(env_.clock.now()) & 0xffff);
-  std::vector<ports::Append> records{make_record(env_, emits.front(), asked.headers, spread)};
-  if (sabotage::kAnswerBeforeCommit) {
-    lane_.post_after(std::chrono::milliseconds(20), [this, records]() mutable {
-      env_.log.append(std::move(records), lane_, [](auto) {});
-    });
-    return sent({});
-  }
-  env_.log.append(std::move(records), lane_, [sent = std::move(sent)](auto result) mutable {
-    if (!result) return sent(result.error());
-    if (result->front()) return sent({});
-    // For good: no repeat helps, so it is no 503.
-    sent(make_error(Error::Code::invalid, "the log refused the message"));
-  });
-}
-
-void Gateway::send(const Asked& asked, ports::HttpOutcome outcome, std::shared_ptr<HttpCall> call,
-                   std::unique_ptr<ports::HttpResponder> responder) {
-  HttpResponse& response = outcome.response;
-  for (const auto& [name, value] : asked.more) set_header(response.headers, name, value);
-  if (asked.cache && response.status == 200) {
-    const auto age = std::chrono::duration_cast<std::chrono::seconds>(asked.cache->max_age);
-    if (find_header(response.headers, "cache-control") == nullptr) {
-      set_header(response.headers, "cache-control",
-                 cache_control(age.count(), asked.cache->shared));
-    }
-    if (!outcome.in_parts) answer_if_changed(asked.request, response);
-  }
-  count(asked, response.status);
-  if (!outcome.in_parts) {
-    responder->respond(std::move(response));
-    return;
-  }
-  std::string first = std::move(response.body);
-  std::shared_ptr<ports::HttpStream> out =
-      responder->stream(std::move(response), ports::HttpResponder::Body::whole);
-  auto holder = std::make_shared<std::weak_ptr<BodyStream>>();
-  auto body = std::make_shared<BodyStream>(
-      env_,
-      BodyStream::Names{.plugin = asked.plugin.code->manifest().name,
-                        .route = asked.route,
-                        .revision = asked.plugin.code->manifest().revision,
-                        .correlation_id = asked.headers.front().second},
-      std::move(call), std::move(out), [this, holder] {
-        if (const auto ended = holder->lock()) bodies_.erase(ended);
-      });
-  *holder = body;
-  bodies_.insert(body);
-  body->start(std::move(first));
 }
 
 void Gateway::file(const Plugin& plugin, Routes::Match match, HttpRequest request,

@@ -10,6 +10,7 @@
 #include "host/core/unit_of_work.h"
 #include "host/ports/script_engine.h"
 #include "host/ports/store.h"
+#include "host/runtime/fifo.h"
 
 namespace host::runtime {
 
@@ -20,7 +21,7 @@ struct Finished {
   UnitOfWork unit;
   std::optional<ports::StateRow> state_before;  // where the unit changed it and it was in memory
   std::vector<ports::TimerRow> cancelled;       // due ones that the unit took out of the mailbox
-  std::optional<ports::DeadLetter> dead;
+  std::unique_ptr<ports::DeadLetter> dead;
   std::string revision;
   int state_version = 0;     // of the code that wrote the state
   std::int64_t sql_seq = 0;  // place among the shard's units with SQL; 0: none
@@ -79,11 +80,11 @@ using ItemPtr = std::shared_ptr<Item>;
 
 /// The messages of one key: handled one after the other, in order. Only on its lane.
 struct Mailbox {
-  std::deque<ItemPtr> queue;     // the head may be loading or running
-  std::deque<ItemPtr> finished;  // handled, in order, and not committed
-  std::size_t batched = 0;       // of `finished`, from the front: part of the commit in flight
-  std::size_t pending = 0;       // rows of this key
-  std::size_t parking = 0;       // rows of this key that the commit in flight makes
+  Fifo<ItemPtr> queue;      // the head may be loading or running
+  Fifo<ItemPtr> finished;   // handled, in order, and not committed
+  std::size_t batched = 0;  // of `finished`, from the front: part of the commit in flight
+  std::size_t pending = 0;  // rows of this key
+  std::size_t parking = 0;  // rows of this key that the commit in flight makes
 
   bool idle() const { return queue.empty() && finished.empty(); }
 };

@@ -44,8 +44,9 @@ void PluginCode::forget_dropper(int id) {
 
 bool PluginCode::may_start(bool alone) {
   if (alone && running_ > 0) alone_waits_ = true;
-  if (alone_running_ || (alone_waits_ && running_ > 0)) return false;
-  return current_->admits();
+  const bool may = !alone_running_ && !(alone_waits_ && running_ > 0) && current_->admits();
+  if (!may) refused_ = true;
+  return may;
 }
 
 void PluginCode::started(const ports::Engine*, bool alone) {
@@ -57,6 +58,7 @@ void PluginCode::started(const ports::Engine*, bool alone) {
 void PluginCode::ended(const ports::Engine*, bool alone) {
   --running_;
   if (alone) alone_running_ = false;
+  if (!std::exchange(refused_, false)) return;
   for (const auto& [id, room] : rooms_) room();
 }
 

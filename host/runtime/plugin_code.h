@@ -25,7 +25,8 @@ class PluginCode {
   void drop_previous();
   bool draining() const { return previous_ != nullptr; }
 
-  /// Called when a task ended: who may not start might try again. It must not start one itself.
+  /// Called when a task ended after somebody was not allowed to start: they might try again. It
+  /// must not start one itself.
   using Room = std::function<void()>;
 
   /// Who runs tasks registers here; the id takes it back.
@@ -61,6 +62,7 @@ class PluginCode {
   std::size_t running_ = 0;
   bool alone_running_ = false;
   bool alone_waits_ = false;
+  bool refused_ = false;  // somebody may not start, since rooms were last told of
 };
 
 }  // namespace host::runtime

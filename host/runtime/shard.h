@@ -125,7 +125,7 @@ class Shard {
   void drain_ready();
   void look_at(const std::string& box);
   bool held_back(const Item& item) const;
-  bool finished_full() const;
+  bool bytes_full() const;
   bool prepare(const ItemPtr& item);  // true: payload, dedupe and state are here
   template <class Answer, class Take>
   auto loaded(std::vector<ItemPtr> items, Take take);
@@ -207,7 +207,7 @@ class Shard {
   std::map<std::string, Offset> offsets_;  // as the claim found them
   std::map<std::string, std::unique_ptr<TopicInput>> inputs_;
   std::unordered_map<std::string, Mailbox> boxes_;
-  std::set<std::string> waiting_;  // mailboxes whose head may not start yet
+  std::map<std::int64_t, ItemPtr> waiting_;  // by arrival: heads that may not start yet
   StateView view_;
   TimerQueue timers_;
   std::map<std::string, Time> every_next_;

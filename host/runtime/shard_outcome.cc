@@ -59,13 +59,11 @@ void Shard::finish(const ItemPtr& item, UnitOfWork unit) {
   HOST_CHECK(!box.queue.empty() && box.queue.front() == item, "a message finished out of turn");
   if (unit.state) {
     const std::string& key = *item->message.key;
-    const ports::StateRow* before = view_.find(key);
-    if (before != nullptr) item->finished.state_before = *before;
     // Of the code that ran it: a newer revision may have come while it waited.
     item->finished.state_version = item->engine_state_version;
-    view_.executed(key, {.bytes = unit.state->bytes,
-                         .version = item->finished.state_version,
-                         .quiet_until = unit.state->quiet_until});
+    item->finished.state_before = view_.executed(key, {.bytes = unit.state->bytes,
+                                                       .version = item->finished.state_version,
+                                                       .quiet_until = unit.state->quiet_until});
     if (!unit.state->bytes) cancel_in_mailbox(item, nullptr);
   }
   for (TimerChange& change : unit.timers) {
@@ -88,12 +86,12 @@ void Shard::finish(const ItemPtr& item, UnitOfWork unit) {
   box.finished.push_back(item);
   if (item->passed || item->parking) loose_.push_back(item);
   schedule_commit();
-  ready_.push_back(item->box);
+  if (!box.queue.empty()) ready_.push_back(item->box);
 }
 
 void Shard::cancel_in_mailbox(const ItemPtr& by, const std::string* id_or_name) {
   Mailbox& box = boxes_[by->box];
-  std::erase_if(box.queue, [&](const ItemPtr& item) {
+  box.queue.erase_if([&](const ItemPtr& item) {
     // One that failed before has become a pending message: cancelling the timer is too late.
     if (item == by || item->from != Item::From::timer) return false;
     if (item->row_dirty || item->pending_id != 0) return false;
@@ -136,7 +134,8 @@ void Shard::finish_dead(const ItemPtr& item, const char* reason, Error error) {
                    {"error", error.to_string()},
                    {"attempts", std::to_string(item->message.attempt)},
                    {"revision", revision_of(*item)}});
-  item->finished.dead = dead_letter(item->message, reason, std::move(error));
+  item->finished.dead =
+      std::make_unique<ports::DeadLetter>(dead_letter(item->message, reason, std::move(error)));
   item->finished.dead->revision = revision_of(*item);
   finish(item, {});
 }

@@ -35,7 +35,13 @@ void Shard::drain_ready() {
     look_at(box);
   }
   draining_ready_ = false;
-  if (!ready_.empty()) lane_.post(guarded([this] { drain_ready(); }));
+  if (!ready_.empty()) {
+    lane_.post(guarded([this] { drain_ready(); }));
+  } else if (!waiting_.empty() && code_.running() == 0 && !batch_) {
+    // Where nothing runs nobody ends either, and asks again for those that wait.
+    const Time soon = env_.clock.now() + kAskAgain;
+    if (!next_wake_ || *next_wake_ > soon) wake_at(soon, waiting_.begin()->second->box);
+  }
 }
 
 void Shard::look_at(const std::string& name) {
@@ -54,28 +60,41 @@ void Shard::look_at(const std::string& name) {
   }
   if (!prepare(item)) return;
   if (held_back(*item) || !code_.may_start(item->alone)) {
-    waiting_.insert(name);
-    // Where nothing runs nobody ends either, and asks again for those that wait.
-    if (code_.running() == 0) wake_at(env_.clock.now() + kAskAgain, name);
+    waiting_.emplace(item->arrival, item);
     return;
   }
   run(item);
 }
 
-bool Shard::finished_full() const {
-  return finished_count_ >= 2 * env_.limits.batch_messages ||
-         finished_bytes_ >= 2 * env_.limits.batch_bytes;
-}
+bool Shard::bytes_full() const { return finished_bytes_ >= 2 * env_.limits.batch_bytes; }
 
 bool Shard::held_back(const Item& item) const {
+  if (outbox_.full()) return true;
   // A pending one waits for no prefix. The prefix may wait for it, where its row's limit is
   // reached.
-  return outbox_.full() || (item.pending_id == 0 && finished_full());
+  if (item.pending_id != 0) return false;
+  const std::size_t most = 2 * env_.limits.batch_messages;
+  if (item.input == nullptr || item.passed) return bytes_full() || finished_count_ >= most;
+  // By its distance from the head of its input, which all behind it wait for: those that the next
+  // commit needs run first, whatever is finished behind them.
+  const Item& head = *item.input->queue.front();
+  return item.arrival - head.arrival >= static_cast<std::int64_t>(most) ||
+         (bytes_full() && &head != &item);
 }
 
 void Shard::pump_waiting() {
-  if (waiting_.empty() || outbox_.full() || (finished_full() && pending_.empty())) return;
-  for (const std::string& box : std::exchange(waiting_, {})) ready_.push_back(box);
+  if (waiting_.empty() || outbox_.full()) return;
+  // In the order of their arrival: whoever is too far from the head of its input is followed by
+  // such as are farther. Where bytes decide, a head may stand anywhere.
+  for (auto at = waiting_.begin(); at != waiting_.end();) {
+    if (at->second->phase == Item::Phase::queued && held_back(*at->second)) {
+      if (!bytes_full()) break;
+      ++at;
+      continue;
+    }
+    ready_.push_back(at->second->box);
+    at = waiting_.erase(at);
+  }
   drain_ready();
 }
 
@@ -232,10 +251,10 @@ void Shard::start_task(const ItemPtr& item, ports::StateRow state) {
   item->phase = Item::Phase::running;
   item->engine = code_.engine();
   ++item->run_no;
-  running_.insert(item);
   code_.started(item->engine.get(), item->alone);
   ports::Engine::Started started = item->engine->start(std::move(call));
   item->task = std::move(started.task);
+  if (!started.step.finished()) running_.insert(item);
   on_step(item, std::move(started.step));
 }
 
@@ -258,7 +277,7 @@ void Shard::on_step(const ItemPtr& item, ports::Step step) {
   }
   if (step.finished()) {
     pump_waiting();
-    pump(item->box);
+    drain_ready();  // who finished or failed has named its mailbox
     check_stopped();
   }
 }

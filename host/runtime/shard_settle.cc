@@ -87,7 +87,11 @@ void Shard::settle_finished(const ItemPtr& item) {
   dirty_.erase(item);
   once_taken_.erase(item->once_id);
   if (item->from == Item::From::every) every_running_.erase(item->message.topic);
-  ready_.push_back(item->box);  // an idle mailbox goes
+  if (box.idle()) {
+    boxes_.erase(item->box);
+  } else {
+    ready_.push_back(item->box);
+  }
 }
 
 void Shard::settle_parked(const ItemPtr& item) {

@@ -229,7 +229,7 @@ void Shard::drop_repeat(const ItemPtr& item) {
   once_taken_.erase(item->once_id);
   item->once_id.clear();  // its row is there already
   // It does nothing, so that the order of its key is no concern of it.
-  std::erase(boxes_.at(item->box).queue, item);
+  boxes_.at(item->box).queue.erase_if([&](const ItemPtr& queued) { return queued == item; });
   ready_.push_back(item->box);
   item->box = private_box(++private_boxes_);
   boxes_[item->box].queue.push_back(item);

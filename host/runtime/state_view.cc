@@ -22,17 +22,20 @@ void StateView::loaded(const std::string& key, ports::StateRow row) {
   order_.push_back(key);
 }
 
-void StateView::executed(const std::string& key, ports::StateRow row) {
+std::optional<ports::StateRow> StateView::executed(const std::string& key, ports::StateRow row) {
   const auto [found, fresh] = entries_.try_emplace(key);
   Entry& entry = found->second;
+  std::optional<ports::StateRow> before;
   if (fresh) {
     order_.push_back(key);
   } else {
     bytes_ -= size_of(key, entry);
+    before = std::move(entry.row);
   }
   entry.row = std::move(row);
   ++entry.uncommitted;
   bytes_ += size_of(key, entry);
+  return before;
 }
 
 void StateView::committed(const std::string& key) {

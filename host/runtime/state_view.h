@@ -22,7 +22,8 @@ class StateView {
   const ports::StateRow* find(const std::string& key) const;
   void loaded(const std::string& key, ports::StateRow row);
   /// A handler changed it; the entry stays until committed() or rolled_back() was called as often.
-  void executed(const std::string& key, ports::StateRow row);
+  /// What find() gave before, as rolled_back() wants it.
+  std::optional<ports::StateRow> executed(const std::string& key, ports::StateRow row);
   void committed(const std::string& key);
   /// Takes a change back. `before` is what find() gave when it was made, or nothing where that was
   /// null: then the store has it.

@@ -85,6 +85,12 @@ class ReportTest(unittest.TestCase):
         self.assertIn("Targets met: 1 of 1.", text)
         self.assertIn("| a \\| b | 7 ms | ≤ 10 ms | yes | peer: 14 ms | 0.50 |", text)
 
+    def test_the_page_says_that_the_machine_was_busy(self):
+        busy, idle = result(rows=[]), result(rows=[])
+        busy.load, idle.load = 500.0, 0.0
+        self.assertIn("busy with other work", report.page([busy], [], "one machine"))
+        self.assertNotIn("busy with other work", report.page([idle], [], "one machine"))
+
     def test_the_plot_has_a_bar_for_each_target(self):
         rows = [self.ROW, Row("no target", 1, "s"), Row("x < y", 0.001, "s", target=1)]
         root = xml.fromstring(report.plot(rows, "abc"))

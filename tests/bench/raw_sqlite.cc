@@ -41,6 +41,13 @@ class Raw {
   Raw(const Raw&) = delete;
   Raw& operator=(const Raw&) = delete;
 
+  bool has_states() {
+    sqlite3_stmt* any = nullptr;
+    prepare("select 1 from state limit 1", any);
+    const bool found = sqlite3_step(any) == SQLITE_ROW;
+    check(sqlite3_finalize(any));
+    return found;
+  }
   void begin() { step(begin_); }
   void commit() { step(commit_); }
   void input(const std::string& key, const std::string& payload) { put(input_, key, payload); }
@@ -72,7 +79,9 @@ class Raw {
   sqlite3_stmt *input_ = nullptr, *output_ = nullptr, *state_ = nullptr;
 };
 
+/// Every key has its state; in a folder that was filled before, they are there.
 void prefill(Raw& raw, std::size_t keys) {
+  if (raw.has_states()) return;
   std::vector<std::string> order;
   for (std::size_t i = 0; i < keys; ++i) order.push_back(key_of(i));
   std::sort(order.begin(), order.end());

@@ -5,7 +5,7 @@
 
 #include "host/adapters/sqlite/database.h"
 #include "tests/contract/contract_support.h"
-#include "tests/integration/sqlite_support.h"
+#include "tests/integration/sqlite/support.h"
 
 namespace host::contract {
 namespace {

@@ -157,7 +157,7 @@ TEST_CASE("a client that only sends half gets the rest of the deadline and no mo
 TEST_CASE("a client that drips a head is cut off at the deadline of the head") {
   web::ServerSettings settings = Lane::quick();
   settings.header_timeout = std::chrono::milliseconds(500);  // with TLS the handshake's, too
-  settings.max_header_bytes = 1u << 30;  // so that only time can end it
+  settings.max_header_bytes = 1u << 30;                      // so that only time can end it
   settings.max_headers = 1u << 30;
   Lane lane(settings);
   Client client(lane.port());

@@ -49,15 +49,38 @@ TEST_CASE("who went is not told of drops, nor of room", "[plugin_code]") {
   const auto code = make(script);
   int drops = 0, rooms = 0;
   const int id = code->on_drop([&](const ports::Engine*, bool) { ++drops; }, [&] { ++rooms; });
-  code->started(code->engine().get(), false);
-  code->ended(code->engine().get(), false);
+  const auto refuse_one_and_end = [&] {
+    code->started(code->engine().get(), false);
+    REQUIRE_FALSE(code->may_start(true));
+    code->ended(code->engine().get(), false);
+  };
+  refuse_one_and_end();
   REQUIRE(rooms == 1);
   code->forget_dropper(id);
   REQUIRE(code->publish(script.revision("r2")).ok());
   code->drop_previous();
-  code->started(code->engine().get(), false);
-  code->ended(code->engine().get(), false);
+  refuse_one_and_end();
   REQUIRE(drops == 0);
+  REQUIRE(rooms == 1);
+}
+
+TEST_CASE("only who was refused is told of room, and once", "[plugin_code]") {
+  const Script script;
+  const auto code = make(script);
+  const ports::Engine* engine = code->engine().get();
+  int rooms = 0;
+  code->on_drop([](const ports::Engine*, bool) {}, [&] { ++rooms; });
+  const auto end_one = [&] {
+    code->started(engine, false);
+    code->ended(engine, false);
+  };
+  end_one();
+  REQUIRE(rooms == 0);
+  code->started(engine, false);
+  REQUIRE_FALSE(code->may_start(true));
+  code->ended(engine, false);
+  REQUIRE(rooms == 1);
+  end_one();
   REQUIRE(rooms == 1);
 }
 

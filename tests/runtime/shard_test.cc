@@ -517,6 +517,26 @@ TEST_CASE("a full prefix above a key at its limit does not hold that key's rows 
   REQUIRE(state(w, "o9") == "x");
 }
 
+TEST_CASE("what the next commit waits for is not held back by what is finished behind it",
+          "[shard]") {
+  Outside w;
+  Script s;
+  s.on("in", append_state);
+  w.env.limits.batch_messages = 2;
+  Process p(w, s.revision());
+  for (const char* key : {"a", "b", "c", "d", "e"}) w.append("in", key, "1");
+  w.settle();
+  // Its state must be read; those behind it have theirs in memory, and are more than have room.
+  w.append("in", "new", "1");
+  for (const char* key : {"a", "b", "c", "d", "e"}) w.append("in", key, "2");
+  const Time before = w.now();
+  w.settle();
+  REQUIRE(w.now() == before);
+  REQUIRE(state(w, "new") == "1");
+  REQUIRE(state(w, "e") == "12");
+  REQUIRE(p.status().unfinished == 0);
+}
+
 TEST_CASE("with a full outbox nothing is handled until the log acknowledges", "[shard]") {
   Outside w;
   Script s;

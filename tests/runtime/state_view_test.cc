@@ -46,18 +46,18 @@ TEST_CASE("states with uncommitted changes are never forgotten", "[state_view]")
 TEST_CASE("changes are taken back one by one", "[state_view]") {
   StateView view(1000);
   view.loaded("a", row("0"));
-  view.executed("a", row("1"));
-  view.executed("a", row("2"));
-  view.rolled_back("a", row("1"));
+  const auto before_first = view.executed("a", row("1"));
+  const auto before_second = view.executed("a", row("2"));
+  view.rolled_back("a", before_second);
   REQUIRE(view.find("a")->bytes == "1");
-  view.rolled_back("a", row("0"));
+  view.rolled_back("a", before_first);
   REQUIRE(view.find("a")->bytes == "0");
 }
 
 TEST_CASE("a change of a state that was not in memory is taken back to the store's",
           "[state_view]") {
   StateView view(1000);
-  view.executed("a", row("1"));
+  REQUIRE_FALSE(view.executed("a", row("1")));
   view.rolled_back("a", std::nullopt);
   REQUIRE(view.find("a") == nullptr);
   view.loaded("a", row("of the store"));

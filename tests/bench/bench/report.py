@@ -4,6 +4,7 @@ import dataclasses
 import html
 import json
 import math
+import os
 
 from . import measure
 from .rows import HEAD, Row
@@ -79,7 +80,7 @@ def page(results, missing, machine):
         "disturbs the other. Trust ratios more than absolute values.", "",
         f"- Machine: {machine}.",
         f"- Commit: `{commit}`. Measured: {', '.join(sorted({r.date for r in results}))}.",
-        "- Load: the load average beside each bench tells how busy the machine was with other work.",
+        f"- {busy(results)}",
         f"- Targets met: {met} of {len(rows)}.",
     ]
     if missing:
@@ -88,6 +89,15 @@ def page(results, missing, machine):
     for result in results:
         lines += section(result)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def busy(results):
+    loads = [result.load for result in results] or [0.0]
+    text = f"Load average before the benches: {min(loads):.1f} to {max(loads):.1f}."
+    if max(loads) <= (os.cpu_count() or 1):
+        return text
+    return text + (" The machine was busy with other work: speeds are lower and times longer than"
+                   " it can do; the CPU time of a message and the ratios tell more.")
 
 
 METHOD = [

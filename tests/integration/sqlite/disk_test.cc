@@ -2,8 +2,8 @@
 
 #include <sqlite3.h>
 
-#include "tests/integration/sqlite_faulty_disk.h"
-#include "tests/integration/sqlite_support.h"
+#include "tests/integration/sqlite/faulty_disk.h"
+#include "tests/integration/sqlite/support.h"
 
 namespace host::sqlite_tests {
 namespace {

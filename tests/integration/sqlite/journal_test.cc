@@ -9,8 +9,8 @@
 
 #include "tests/fakes/fake_log.h"
 #include "tests/fakes/fake_store.h"
-#include "tests/integration/sqlite_faulty_disk.h"
-#include "tests/integration/sqlite_support.h"
+#include "tests/integration/sqlite/faulty_disk.h"
+#include "tests/integration/sqlite/support.h"
 
 namespace host::sqlite_tests {
 namespace {

@@ -2,7 +2,7 @@
 #include <sqlite3.h>
 
 #include "host/adapters/sqlite/row_spool.h"
-#include "tests/integration/sqlite_support.h"
+#include "tests/integration/sqlite/support.h"
 
 namespace host::sqlite_tests {
 namespace {

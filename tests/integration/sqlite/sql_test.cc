@@ -1,6 +1,6 @@
 // Plugin SQL on the embedded adapter: walls, values, limits, neighbours.
 
-#include "tests/integration/sqlite_support.h"
+#include "tests/integration/sqlite/support.h"
 
 namespace host::sqlite_tests {
 namespace {

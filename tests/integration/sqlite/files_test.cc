@@ -8,7 +8,7 @@
 #include <map>
 #include <sstream>
 
-#include "tests/integration/sqlite_support.h"
+#include "tests/integration/sqlite/support.h"
 
 namespace host::sqlite_tests {
 namespace {

@@ -7,7 +7,7 @@
 #include <csignal>
 #include <random>
 
-#include "tests/integration/sqlite_support.h"
+#include "tests/integration/sqlite/support.h"
 
 namespace host::sqlite_tests {
 namespace {

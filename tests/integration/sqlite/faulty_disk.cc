@@ -1,4 +1,4 @@
-#include "tests/integration/sqlite_faulty_disk.h"
+#include "tests/integration/sqlite/faulty_disk.h"
 
 #include <sqlite3.h>
 #include <unistd.h>

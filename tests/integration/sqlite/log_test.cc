@@ -4,7 +4,7 @@
 
 #include "host/adapters/journal/crc32c.h"
 #include "host/adapters/sqlite/record_batch.h"
-#include "tests/integration/sqlite_support.h"
+#include "tests/integration/sqlite/support.h"
 
 namespace host::sqlite_tests {
 namespace {
