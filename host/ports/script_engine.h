@@ -76,8 +76,7 @@ struct Call {
   std::string chance_seed;  // keys random, uuid, bytes: same message, same values
 };
 
-/// What a turn led to: an outcome, or effects that were begun in it (none when the task still
-/// waits for earlier ones).
+/// How an HTTP handler ended.
 struct HttpOutcome {
   HttpResponse response;
   UnitOfWork unit;      // emits only
@@ -90,6 +89,8 @@ struct BodyPart {
   std::string bytes;
   bool last = false;  // the iterator has ended
 };
+/// What a turn led to: an outcome, or effects that were begun in it (none when the task still
+/// waits for earlier ones).
 struct Step {
   std::optional<Outcome> outcome = {};     // of message
   std::optional<HttpOutcome> http = {};    // of http
@@ -135,7 +136,7 @@ class Engine {
     std::optional<std::string> key;
     std::optional<std::string> once;
   };
-  /// Error: invalid (payload is not JSON, or the field is no text).
+  /// Errors: invalid (payload is not JSON, or the field is no text), exhausted (memory).
   virtual Result<Inspected> inspect(const Manifest::Subscription& subscription,
                                     const std::string& payload) = 0;
   virtual std::size_t memory_bytes() const = 0;

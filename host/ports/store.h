@@ -38,7 +38,7 @@ struct DeadLetter {
   std::string plugin;
   PartitionNumber shard = 0;
   Message message;
-  std::string reason;  // "failed" | "dead" | "invalid" | "bad_key" | "refused" | "too_large"
+  std::string reason;  // "failed" | "dead" | "invalid" | "bad_key" | "refused"
   Error error;
   std::string revision;
   Time at{};
@@ -110,7 +110,7 @@ struct CommitResult {
   enum class Status {
     committed,
     fenced,      // epoch or commit number differ: nothing was written, we are not the owner
-    sql_failed,  // `failed` names every unit whose SQL failed; nothing was written
+    sql_failed,  // `failed` names units whose SQL failed, at least one; nothing was written
     not_now,     // nothing was written, a repeat may help (full disk, lock, server away)
     unknown,     // the outcome is unknown: claim anew, read, never guess
   };
