@@ -115,7 +115,7 @@ void watch_states(World& world, Watch& watch) {
       const int before = watch.finished;
       const int seen = world.state(key(i));
       const int after = watch.started;
-      if (before < kKeys) continue;  // not all are there yet
+      if (before < kKeys) continue;                                 // not all are there yet
       const int least = before - (before - i + kKeys * 2) % kKeys;  // last one of this key by then
       if (seen < least || seen > after) {
         watch.note(key(i) + " is " + std::to_string(seen) + " between " + std::to_string(least) +
