@@ -57,9 +57,10 @@ FREE_OF_THIRD_PARTY_RULES = ["tests"]
 # What talks to the system; base, core, ports and bindings stay portable values and interfaces.
 POSIX = ["host/adapters", "host/app", "host/runtime", "host/script", "tests"]
 
-# What would tie the tree to one machine: (why, pieces of a regular expression). The pieces are
+# What would tie the tree to one machine, or was never meant to stay: (why, pieces of a regular expression). The pieces are
 # joined here, so that this file does not name what it forbids.
 FORBIDDEN_TEXT = [
+    ("a merge that was not finished", [r"^(?:<{7}|>{7}) "]),
     ("a path of one machine",
      [r"(?<![\w./~*$}-])/(?:", "|".join(["home", "work", "Users", "mnt", "root"]), r")/[\w.-]"]),
     ("a folder outside the repository", [r"\.\./", "shared", r"\b"]),

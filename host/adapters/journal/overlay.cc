@@ -263,24 +263,9 @@ void Overlay::cancel(const std::string& key, const std::string& which) {
 
 // ---- for all
 
-bool Overlay::empty() const {
-  const std::lock_guard lock(mutex_);
-  return oldest_ == nullptr;
-}
-
 std::optional<Time> Overlay::oldest() const {
   const std::lock_guard lock(mutex_);
   return oldest_ == nullptr ? std::nullopt : std::optional(oldest_->at);
-}
-
-std::size_t Overlay::tail_bytes() const {
-  const std::lock_guard lock(mutex_);
-  return tail_bytes_;
-}
-
-std::size_t Overlay::tail_rows() const {
-  const std::lock_guard lock(mutex_);
-  return rows_.size();
 }
 
 std::vector<std::optional<StateRow>> Overlay::states(const std::vector<std::string>& keys) const {

@@ -102,11 +102,8 @@ class Overlay {
 
   // ---- for all
 
-  bool empty() const;
   /// Of the oldest entry; nothing when there is none.
   std::optional<Time> oldest() const;
-  std::size_t tail_bytes() const;
-  std::size_t tail_rows() const;
 
   /// In the order of `keys`; nothing: ask the table.
   std::vector<std::optional<ports::StateRow>> states(const std::vector<std::string>& keys) const;
