@@ -357,6 +357,7 @@ TEST_CASE("garbage that a script left keeps nobody out") {
 }
 
 TEST_CASE("a turn that was cut is a timeout, and what it left in memory goes with its state") {
+  const ShortTurns time_to_fill_it(std::chrono::seconds(1));
   Plugin p(
       handler("local t = {} for i = 1, 11 do t[i] = ('x'):rep(1e6) .. i end while true do end"),
       {.memory_cap = 16u << 20});

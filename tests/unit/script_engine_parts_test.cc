@@ -110,6 +110,7 @@ TEST_CASE("a line that cannot be written fails, with the reason") {
 }
 
 TEST_CASE("an iterator that never ends a turn is stopped") {
+  const ShortTurns short_turns;
   Parts p("return 200, function() while true do end end");
   p.next();
   CHECK_THAT(p.failure(), Contains("CPU time"));

@@ -37,20 +37,39 @@ class LogKeeper : public ports::Logger {
   std::vector<Line> lines_;
 };
 
-/// The watchdog of the tests, with a short budget: a process has one at a time.
-inline constexpr Duration kTestBudget = std::chrono::milliseconds(60);
 /// The budget of a text that ends by itself: it may take its time, sanitizers are slow.
-inline constexpr Duration kTextThatEnds = std::chrono::seconds(30);
+inline constexpr Duration kTextThatEnds = std::chrono::seconds(60);
+/// The budget of a text that must be cut.
+inline constexpr Duration kTestBudget = std::chrono::milliseconds(60);
 inline LogKeeper& log_of_tests() {
   static LogKeeper log;
   return log;
 }
+inline std::unique_ptr<script::Watchdog> make_watchdog(Duration turn) {
+  return std::make_unique<script::Watchdog>(
+      script::Watchdog::Options{.turn = turn, .deadline = 4 * kTextThatEnds}, log_of_tests());
+}
+/// The watchdog of the tests: a process has one at a time.
 inline std::unique_ptr<script::Watchdog>& watchdog_holder() {
-  static auto dog = std::make_unique<script::Watchdog>(
-      script::Watchdog::Options{.turn = kTestBudget}, log_of_tests());
+  static auto dog = make_watchdog(kTextThatEnds);
   return dog;
 }
 inline script::Watchdog& watchdog() { return *watchdog_holder(); }
+
+/// While it lives, a turn that names no budget has a short one.
+class ShortTurns {
+ public:
+  explicit ShortTurns(Duration turn = kTestBudget) { renew(turn); }
+  ~ShortTurns() { renew(kTextThatEnds); }
+  ShortTurns(const ShortTurns&) = delete;
+  ShortTurns& operator=(const ShortTurns&) = delete;
+
+ private:
+  static void renew(Duration turn) {
+    watchdog_holder().reset();
+    watchdog_holder() = make_watchdog(turn);
+  }
+};
 
 /// A sandbox that runs texts. What a text returns or raises comes back as text.
 class Sandbox {
@@ -65,7 +84,7 @@ class Sandbox {
   }
 
   Result<std::string> run(const std::string& text, const std::string& file = "test.lua",
-                          Duration budget = kTestBudget) {
+                          Duration budget = kTextThatEnds) {
     std::string answer;
     const script::Turn turn(*state_, "test", "test", budget);
     auto ran = state_->protect([&](lua_State* L) {
@@ -80,14 +99,14 @@ class Sandbox {
   }
   /// The result; the test fails when the text raises.
   std::string result(const std::string& text) {
-    auto answer = run(text, "test.lua", kTextThatEnds);
+    auto answer = run(text);
     INFO(text);
     if (!answer) FAIL(answer.error().to_string());
     return *answer;
   }
   /// What the text raises, with place; the test fails when it does not.
   std::string error(const std::string& text) {
-    auto answer = run(text, "test.lua", kTextThatEnds);
+    auto answer = run(text);
     INFO(text);
     if (answer) FAIL("no error, but " + *answer);
     return answer.error().to_string();

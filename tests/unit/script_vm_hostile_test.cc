@@ -56,7 +56,7 @@ TEST_CASE("every runaway script is cut with its line and leaves its state usable
     Sandbox box(64u << 20, jit);
     for (const auto& [name, text] : scripts) {
       INFO(name << (jit ? "" : ", interpreted"));
-      const auto answer = box.run(text);
+      const auto answer = box.run(text, "test.lua", kTestBudget);
       REQUIRE_FALSE(answer.ok());
       CHECK_THAT(answer.error().message, Contains("stopped after 60ms of CPU time in one turn"));
       CHECK(answer.error().file == "test.lua");

@@ -49,7 +49,7 @@ TEST_CASE("states on several threads are cut apart from each other") {
 
 TEST_CASE("a turn within its budget is not cut, nor is the next after a cut one") {
   Sandbox box;
-  const auto cut = box.run("while true do end");
+  const auto cut = box.run("while true do end", "test.lua", kTestBudget);
   REQUIRE_FALSE(cut.ok());
   CHECK_THAT(cut.error().message, Contains("stopped after"));
   for (int i = 0; i < 50; ++i)
@@ -59,7 +59,7 @@ TEST_CASE("a turn within its budget is not cut, nor is the next after a cut one"
 TEST_CASE("cuts are counted") {
   Sandbox box;
   const auto before = watchdog().cuts();
-  CHECK_FALSE(box.run("while true do end").ok());
+  CHECK_FALSE(box.run("while true do end", "test.lua", kTestBudget).ok());
   CHECK(watchdog().cuts() == before + 1);
 }
 
@@ -85,8 +85,7 @@ TEST_CASE("what cannot be cut ends the process and names plugin and handler") {
   CHECK(named == "quidditch, timer scene");
   REQUIRE_FALSE(log.lines().empty());
   CHECK_THAT(log.lines().back().text, Contains("could not be stopped"));
-  watchdog_holder() = std::make_unique<script::Watchdog>(
-      script::Watchdog::Options{.turn = kTestBudget}, log_of_tests());
+  watchdog_holder() = make_watchdog(kTextThatEnds);
 }
 
 }  // namespace host::test
