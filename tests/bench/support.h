@@ -12,6 +12,7 @@
 #include "host/ports/logger.h"
 #include "host/ports/metrics.h"
 #include "host/ports/script_engine.h"
+#include "tests/fakes/metrics_by_name.h"
 
 namespace host::bench {
 
@@ -57,7 +58,7 @@ class StderrLogger final : public ports::Logger {
 
 /// Counts what the runtime tells its metrics: messages whose commit is done, and each commit.
 /// Thread-safe.
-class Meter final : public ports::Metrics {
+class Meter final : public fakes::MetricsByName {
  public:
   void describe(const std::string&, const std::string&, const std::string&) override {}
   void add(const std::string& name, double n, const ports::Labels& labels) override;

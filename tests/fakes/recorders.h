@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "host/ports/logger.h"
-#include "host/ports/metrics.h"
+#include "tests/fakes/metrics_by_name.h"
 
 namespace host::fakes {
 
@@ -37,7 +37,7 @@ class RecordingLogger : public ports::Logger {
 
 /// Keeps the value of every series: the sum of a counter, the last of a gauge, all of a histogram.
 /// Thread-safe.
-class RecordingMetrics : public ports::Metrics {
+class RecordingMetrics : public MetricsByName {
  public:
   void describe(const std::string& name, const std::string& kind, const std::string& help) override;
   void add(const std::string& name, double n, const ports::Labels& labels = {}) override;

@@ -10,11 +10,12 @@
 #include "bindings/ctx.h"
 #include "bindings/modules.h"
 #include "host/script/revision.h"
+#include "tests/fakes/metrics_by_name.h"
 #include "tests/unit/script_vm_fixture.h"
 
 namespace host::test {
 
-class MetricsKeeper : public ports::Metrics {
+class MetricsKeeper : public fakes::MetricsByName {
  public:
   std::map<std::string, double> values;
   std::map<std::string, std::string> kinds;

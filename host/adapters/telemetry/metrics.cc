@@ -1,41 +1,23 @@
 #include "host/adapters/telemetry/metrics.h"
 
 #include <prometheus/check_names.h>
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-#include <prometheus/histogram.h>
-#include <prometheus/registry.h>
-#include <prometheus/text_serializer.h>
 
 #include <atomic>
-#include <cmath>
-#include <exception>
+#include <deque>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <string_view>
 #include <unordered_map>
 
-#include "host/base/utf8.h"
+#include "host/adapters/telemetry/metrics_text.h"
 
 namespace host::telemetry {
 namespace {
 
-enum class Kind { counter, gauge, histogram };
-
-/// One of the three, by the family's kind.
-struct Series {
-  prometheus::Counter* counter = nullptr;
-  prometheus::Gauge* gauge = nullptr;
-  prometheus::Histogram* histogram = nullptr;
-};
-
-struct Family {
-  Kind kind = Kind::counter;
-  prometheus::Family<prometheus::Counter>* counters = nullptr;
-  prometheus::Family<prometheus::Gauge>* gauges = nullptr;
-  prometheus::Family<prometheus::Histogram>* histograms = nullptr;
-  prometheus::Histogram::BucketBoundaries buckets = {};
+/// How much was lost for one reason.
+struct Loss {
+  CounterSeries count{nullptr};
+  LostSeries series{count};
 };
 
 struct KeyView {
@@ -75,26 +57,6 @@ struct ThreadCache {
 
 std::atomic<std::uint64_t> next_owner{1};
 
-bool valid_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = utf8_length(text, at);
-    if (length == 0) return false;
-    at += length;
-  }
-  return true;
-}
-
-prometheus::Histogram::BucketBoundaries buckets_for(std::string_view name) {
-  if (name.ends_with("_seconds")) {
-    return {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-            0.25,   0.5,     1,      2.5,   5,      10,    30,   60,    300};
-  }
-  if (name.ends_with("_bytes")) {
-    return {64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864};
-  }
-  return {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 100000};
-}
-
 }  // namespace
 
 class PrometheusMetrics::Impl {
@@ -110,101 +72,124 @@ class PrometheusMetrics::Impl {
     family(name, kind, help);
   }
 
-  /// Null: dropped, and counted.
-  const Series* find(const std::string& name, const ports::Labels& labels, Kind kind) {
+  /// The series, or what counts its loss.
+  struct Found {
+    const Series* series = nullptr;
+    LostSeries* lost = nullptr;
+  };
+  Found find(const std::string& name, const ports::Labels& labels, Kind kind) {
     thread_local ThreadCache cache;
     if (cache.owner != owner_) {
       cache.series.clear();
       cache.owner = owner_;
     }
     const auto known = cache.series.find(KeyView{name, labels});
-    if (known != cache.series.end()) return &known->second;
-    bool misused = false;
-    const Series* made = make(name, labels, kind, misused);
-    if (misused) misuse(name);
-    if (made == nullptr) return nullptr;
-    return &cache.series.emplace(Key{name, labels}, *made).first->second;
+    if (known != cache.series.end()) return {&known->second};
+    const std::lock_guard lock(mutex_);
+    const Found made = make(name, labels, kind);
+    if (made.series == nullptr) return made;
+    return {&cache.series.emplace(Key{name, labels}, *made.series).first->second};
   }
 
-  void misuse(const std::string& name) {
-    const std::string shown = prometheus::CheckMetricName(name) ? name : "?";
-    const Series* series = find(kMisuse, {{"metric", shown}}, Kind::counter);
-    if (series != nullptr) series->counter->Increment();
+  /// What counts the use of a metric as what it is not.
+  LostSeries& misused(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    return misuse(name).series;
   }
 
-  std::string text() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
+  std::string text(std::span<const Sample> now) const {
+    MetricsText text;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [key, series] : series_) {
+        text.add(key.name, described(key.name), series, key.labels);
+      }
+      for (const Sample& sample : now) {
+        if (!good_labels(sample.labels, Kind::gauge)) continue;
+        text.add(sample.name, described(sample.name), sample.value, sample.labels);
+      }
+      for (const auto& [name, loss] : misuses_) add_loss(text, kMisuse, loss, {{"metric", name}});
+      for (const auto& [plugin, share] : plugins_) {
+        add_loss(text, kDropped, share.dropped, {{"plugin", plugin}});
+      }
+    }
+    return text.write();
+  }
 
  private:
-  /// With mutex_ held. Null where Prometheus refuses the name.
+  /// What one plugin has of the series.
+  struct Share {
+    std::size_t series = 0;
+    Loss dropped;
+  };
+
+  /// With mutex_ held, as all below. Null where Prometheus refuses the name.
   Family* family(const std::string& name, Kind kind, const std::string& help) {
     const auto known = families_.find(name);
     if (known != families_.end()) return &known->second;
     if (!prometheus::CheckMetricName(name)) return nullptr;
-    Family made{.kind = kind};
-    switch (kind) {
-      case Kind::counter:
-        made.counters = &prometheus::BuildCounter().Name(name).Help(help).Register(registry_);
-        break;
-      case Kind::gauge:
-        made.gauges = &prometheus::BuildGauge().Name(name).Help(help).Register(registry_);
-        break;
-      case Kind::histogram:
-        made.histograms = &prometheus::BuildHistogram().Name(name).Help(help).Register(registry_);
-        made.buckets = buckets_for(name);
-        break;
-    }
-    return &families_.emplace(name, std::move(made)).first->second;
+    return &families_.emplace(name, Family{.kind = kind, .help = help}).first->second;
   }
 
-  /// Whether Prometheus takes these labels; one that it does not would spoil the whole text.
-  static bool good_labels(const ports::Labels& labels, Kind kind) {
-    prometheus::Labels seen;
-    for (const auto& [label, value] : labels) {
-      const bool reserved = kind == Kind::histogram && label == "le";
-      if (reserved || !prometheus::CheckLabelName(label) || !valid_utf8(value)) return false;
-      if (!seen.emplace(label, value).second) return false;
-    }
-    return true;
+  Loss& misuse(const std::string& name) {
+    return misuses_[prometheus::CheckMetricName(name) ? name : "?"];
   }
 
-  /// With mutex_ held. Whether the plugin that the labels name may have one more series.
-  bool admit(const std::string& name, const ports::Labels& labels) {
-    if (name == kDropped) return true;
+  const Family* described(const std::string& name) const {
+    const auto known = families_.find(name);
+    return known == families_.end() ? nullptr : &known->second;
+  }
+
+  void add_loss(MetricsText& text, const char* name, const Loss& loss,
+                const ports::Labels& labels) const {
+    if (loss.count.value() > 0) text.add(name, described(name), loss.count.value(), labels);
+  }
+
+  /// What counts a value that the plugin of these labels has no series for; null: it may have one
+  /// more.
+  LostSeries* refusal(const ports::Labels& labels) {
     for (const auto& [label, value] : labels) {
       if (label != "plugin") continue;
-      std::size_t& count = per_plugin_[value];
-      if (count >= cap_) {
-        families_.at(kDropped).counters->Add({{"plugin", value}}).Increment();
-        return false;
-      }
-      ++count;
+      Share& share = plugins_[value];
+      if (share.series >= cap_) return &share.dropped.series;
+      ++share.series;
     }
-    return true;
+    return nullptr;
   }
 
-  const Series* make(const std::string& name, const ports::Labels& labels, Kind kind,
-                     bool& misused) {
-    const std::lock_guard lock(mutex_);
+  Found make(const std::string& name, const ports::Labels& labels, Kind kind) {
     const auto known = series_.find(KeyView{name, labels});
-    if (known != series_.end()) return &known->second;
-    Family* of = family(name, kind, "");
-    misused = of == nullptr || !good_labels(labels, of->kind);
-    if (misused || !admit(name, labels)) return nullptr;
-    const prometheus::Labels as_map(labels.begin(), labels.end());
+    if (known != series_.end()) return {&known->second};
+    const Family* of = family(name, kind, "");
+    if (of == nullptr || !good_labels(labels, of->kind)) return {nullptr, &misuse(name).series};
+    if (LostSeries* dropped = refusal(labels)) return {nullptr, dropped};
+    Loss& misused = misuse(name);
     Series series;
-    if (of->counters != nullptr) series.counter = &of->counters->Add(as_map);
-    if (of->gauges != nullptr) series.gauge = &of->gauges->Add(as_map);
-    if (of->histograms != nullptr) series.histogram = &of->histograms->Add(as_map, of->buckets);
-    return &series_.emplace(Key{name, labels}, series).first->second;
+    switch (of->kind) {
+      case Kind::counter:
+        series.counter = &counters_.emplace_back(&misused.count);
+        break;
+      case Kind::gauge:
+        series.gauge = &gauges_.emplace_back();
+        break;
+      case Kind::histogram:
+        series.histogram = &histograms_.emplace_back(bounds_for(name), misused.count);
+        break;
+    }
+    return {&series_.emplace(Key{name, labels}, series).first->second};
   }
 
   const std::size_t cap_;
   const std::uint64_t owner_;
-  prometheus::Registry registry_;
-  std::mutex mutex_;
-  std::unordered_map<std::string, Family> families_;         // guarded by mutex_
-  SeriesMap series_;                                         // guarded by mutex_
-  std::unordered_map<std::string, std::size_t> per_plugin_;  // guarded by mutex_
+  mutable std::mutex mutex_;
+  // guarded by mutex_; what stands in them stays where it is
+  std::unordered_map<std::string, Family> families_;
+  SeriesMap series_;
+  std::deque<CounterSeries> counters_;
+  std::deque<GaugeSeries> gauges_;
+  std::deque<HistogramSeries> histograms_;
+  std::unordered_map<std::string, Loss> misuses_;   // by metric
+  std::unordered_map<std::string, Share> plugins_;  // by the label's value
 };
 
 PrometheusMetrics::PrometheusMetrics(std::size_t series_per_plugin)
@@ -216,33 +201,48 @@ void PrometheusMetrics::describe(const std::string& name, const std::string& kin
   if (kind == "counter") return impl_->describe(name, Kind::counter, help);
   if (kind == "gauge") return impl_->describe(name, Kind::gauge, help);
   if (kind == "histogram") return impl_->describe(name, Kind::histogram, help);
-  impl_->misuse(name);
+  impl_->misused(name).add(1);
 }
 
 void PrometheusMetrics::add(const std::string& name, double n, const ports::Labels& labels) {
-  const Series* series = impl_->find(name, labels, Kind::counter);
-  if (series == nullptr) return;
-  if (series->counter != nullptr && n >= 0 && std::isfinite(n))
-    return series->counter->Increment(n);
-  if (series->gauge != nullptr) return series->gauge->Increment(n);
-  impl_->misuse(name);
+  const Impl::Found found = impl_->find(name, labels, Kind::counter);
+  if (found.lost != nullptr) return found.lost->add(n);
+  if (found.series->counter != nullptr) return found.series->counter->add(n);
+  if (found.series->gauge != nullptr) return found.series->gauge->add(n);
+  impl_->misused(name).add(n);
 }
 
 void PrometheusMetrics::set(const std::string& name, double value, const ports::Labels& labels) {
-  const Series* series = impl_->find(name, labels, Kind::gauge);
-  if (series == nullptr) return;
-  if (series->gauge != nullptr) return series->gauge->Set(value);
-  impl_->misuse(name);
+  gauge(name, labels).set(value);
 }
 
 void PrometheusMetrics::observe(const std::string& name, double value,
                                 const ports::Labels& labels) {
-  const Series* series = impl_->find(name, labels, Kind::histogram);
-  if (series == nullptr) return;
-  if (series->histogram != nullptr && !std::isnan(value)) return series->histogram->Observe(value);
-  impl_->misuse(name);
+  histogram(name, labels).observe(value);
 }
 
-std::string PrometheusMetrics::text() const { return impl_->text(); }
+ports::Counter& PrometheusMetrics::counter(const std::string& name, const ports::Labels& labels) {
+  const Impl::Found found = impl_->find(name, labels, Kind::counter);
+  if (found.lost != nullptr) return *found.lost;
+  if (found.series->counter != nullptr) return *found.series->counter;
+  return impl_->misused(name);
+}
+
+ports::Gauge& PrometheusMetrics::gauge(const std::string& name, const ports::Labels& labels) {
+  const Impl::Found found = impl_->find(name, labels, Kind::gauge);
+  if (found.lost != nullptr) return *found.lost;
+  if (found.series->gauge != nullptr) return *found.series->gauge;
+  return impl_->misused(name);
+}
+
+ports::Histogram& PrometheusMetrics::histogram(const std::string& name,
+                                               const ports::Labels& labels) {
+  const Impl::Found found = impl_->find(name, labels, Kind::histogram);
+  if (found.lost != nullptr) return *found.lost;
+  if (found.series->histogram != nullptr) return *found.series->histogram;
+  return impl_->misused(name);
+}
+
+std::string PrometheusMetrics::text(std::span<const Sample> now) const { return impl_->text(now); }
 
 }  // namespace host::telemetry
