@@ -54,30 +54,29 @@ class Gateway final : public ports::HttpHandler {
     PluginCode* code = nullptr;
     Door* door = nullptr;
   };
-  void run(const Plugin& plugin, Routes::Match match, HttpRequest request,
-           Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder);
+  void run(const Plugin& plugin, Routes::Match&& match, HttpRequest&& request,
+           Access::Admitted&& admitted, std::unique_ptr<ports::HttpResponder> responder);
   void stream(const Plugin& plugin, Routes::Match match, HttpRequest request,
               Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder);
   /// Why a request does not fit its route; nothing: it does.
   std::optional<HttpResponse> misfit(const Plugin& plugin, ports::Call call);
-  ports::Call make_call(const Plugin& plugin, const Routes::Match& match, HttpRequest request,
-                        User user);
+  ports::Call make_call(const Plugin& plugin, const Routes::Match& match, HttpRequest&& request,
+                        User&& user);
   void file(const Plugin& plugin, Routes::Match match, HttpRequest request,
             Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder);
   /// What an answer needs when it is made.
   struct Asked {
     Plugin plugin;
     std::string route;
-    Headers headers;  // of what is sent to the log
-    Headers more;     // of the answer: what is left of the route's limit
+    Headers more;  // of the answer: what is left of the route's limit
     std::optional<Manifest::Cache> cache;
-    HttpRequest request;  // its method and headers alone
+    std::optional<HttpRequest> request;  // of a route with `cache`: method and condition alone
     Time began{};
   };
-  void answered(const Asked& asked, ports::HttpOutcome outcome, std::shared_ptr<HttpCall> call,
+  void answered(const Asked& asked, ports::HttpOutcome&& outcome, std::shared_ptr<HttpCall> call,
                 std::unique_ptr<ports::HttpResponder> responder);
   /// Sends the answer; in parts its head and first part, and then what the call goes on to make.
-  void send(const Asked& asked, ports::HttpOutcome outcome, std::shared_ptr<HttpCall> call,
+  void send(const Asked& asked, ports::HttpOutcome&& outcome, std::shared_ptr<HttpCall> call,
             std::unique_ptr<ports::HttpResponder> responder);
   void count(const Asked& asked, int status) const;
 
