@@ -11,6 +11,9 @@ namespace {
 
 /// How a unit that could not be sent is answered. A timeout leaves its outcome unknown.
 HttpResponse not_sent(const Error& error) {
+  if (error.code == Error::Code::conflict) {
+    return problem(409, error.message, {}, {{"retry-after", "1"}});
+  }
   if (error.code == Error::Code::invalid) return problem(500, error.message);
   return problem(503,
                  error.code == Error::Code::timeout ? "the outcome is unknown: " + error.message
@@ -20,14 +23,23 @@ HttpResponse not_sent(const Error& error) {
 
 }  // namespace
 
-void Gateway::count(const Asked& asked, int status) const {
-  const ports::Labels labels{{"plugin", asked.plugin.code->manifest().name},
-                             {"route", asked.route},
-                             {"status", std::to_string(status)}};
-  env_.metrics.add("host_http_requests_total", 1, labels);
+const Gateway::Counted& Gateway::series_of(const std::string& plugin, const std::string& route,
+                                           int status) {
+  const auto known =
+      counted_.find(std::tuple(std::string_view(plugin), std::string_view(route), status));
+  if (known != counted_.end()) return known->second;
+  const ports::Labels labels{
+      {"plugin", plugin}, {"route", route}, {"status", std::to_string(status)}};
+  const Counted made{env_.metrics.counter("host_http_requests_total", labels),
+                     env_.metrics.histogram("host_http_request_seconds", labels)};
+  return counted_.emplace(std::tuple(plugin, route, status), made).first->second;
+}
+
+void Gateway::count(const Asked& asked, int status) {
+  const Counted& series = series_of(asked.plugin.code->manifest().name, asked.route, status);
+  series.requests.add(1);
   const auto took = std::max(Duration::zero(), env_.clock.now() - asked.began);
-  env_.metrics.observe("host_http_request_seconds", static_cast<double>(took.count()) / 1e6,
-                       labels);
+  series.seconds.observe(static_cast<double>(took.count()) / 1e6);
 }
 
 void Gateway::answered(const Asked& asked, ports::HttpOutcome&& outcome,
@@ -47,10 +59,15 @@ void Gateway::answered(const Asked& asked, ports::HttpOutcome&& outcome,
                      {"revision", asked.plugin.code->manifest().revision}});
   }
   std::vector<Emit> emits = std::exchange(outcome.unit.emits, {});
-  if (outcome.failed || emits.empty()) {
+  // With an Idempotency-Key a repeat of what failed is a new try: nothing of it is sent.
+  const bool once = asked.attempt && !outcome.failed && response.status < 500;
+  if (asked.attempt && !once) emits.clear();
+  if (outcome.failed || (emits.empty() && !once)) {
     return send(asked, std::move(outcome), std::move(call), std::move(responder));
   }
-  const bool alone = emits.size() == 1;
+  const bool alone = emits.size() == 1 && !once;
+  std::optional<ports::KeptAnswer> answer;
+  if (once) answer = asked.attempt->answer(response, outcome.in_parts);
   auto sent = [this, asked, outcome = std::move(outcome), call,
                responder = std::move(responder)](Result<void> result) mutable {
     if (!result) {
@@ -61,7 +78,7 @@ void Gateway::answered(const Asked& asked, ports::HttpOutcome&& outcome,
     send(asked, std::move(outcome), std::move(call), std::move(responder));
   };
   if (!alone) {
-    asked.plugin.door->send(std::move(emits), headers, std::move(sent));
+    asked.plugin.door->send(std::move(emits), headers, std::move(answer), std::move(sent));
     return;
   }
   const auto spread = static_cast<std::int64_t>(to_micros(env_.clock.now()) & 0xffff);

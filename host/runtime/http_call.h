@@ -25,8 +25,9 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
            Done done);
   ~HttpCall();
 
+  /// `once`, unless empty, stands for a request that may be repeated: its asks are handled once.
   /// `done` comes before it returns when the first turn is all of it.
-  void start(ports::Call&& call);
+  void start(ports::Call&& call, std::string once = {});
   /// Whether the handler waits, or its answer goes on.
   bool running() const { return task_ != nullptr; }
   /// What every message of this call carries; the correlation id comes first.
@@ -42,6 +43,8 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
   void on_step(ports::Step&& step);
   void begin_effect(ports::Effect effect);
   void ask(ports::AskEffect ask, UniqueFunction<void(ports::EffectAnswer)> resume);
+  void send_question(const std::string& id, ports::AskEffect question);
+  std::string ask_id(const ports::AskEffect& question);
   void rows(ports::RowsEffect effect, UniqueFunction<void(ports::EffectAnswer)> resume);
   void next_page(std::uint64_t cursor, UniqueFunction<void(ports::EffectAnswer)> resume);
   void watch();
@@ -63,6 +66,8 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
   std::shared_ptr<ports::Engine> engine_;
   std::unique_ptr<ports::Task> task_;
   std::set<std::string> asks_;
+  std::string once_;
+  std::size_t asked_ = 0;  // questions so far
   std::map<std::uint64_t, std::unique_ptr<ports::RowCursor>> cursors_;
   std::uint64_t last_cursor_ = 0;
   std::optional<ports::HttpOutcome> head_;  // of an answer in parts, until its first part is there
