@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "host/runtime/records.h"
+#include "host/runtime/sabotage.h"
 
 namespace host::runtime {
 namespace {
@@ -118,7 +119,7 @@ void Door::submit() {
     }
     if (next.answer) {
       bytes += next.answer->response.body.size();
-      commit->answers.push_back(*next.answer);
+      if (!sabotage::kAnswerNotKept) commit->answers.push_back(*next.answer);
     }
     waiting_bytes_ -= next.bytes;
     in_flight_.push_back(std::move(next));

@@ -23,7 +23,9 @@ std::optional<HttpResponse> refusal(const Manifest::Route& route, const HttpRequ
   const bool visible =
       std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 127; });
   if (given == 1 && !key.empty() && key.size() <= kLongestKey && visible) return std::nullopt;
-  return problem(400, "an Idempotency-Key is one value of 1 to 255 visible ASCII characters");
+  const char* what = "one value of 1 to 255 visible ASCII characters";
+  return problem(422, std::string("headers.idempotency-key: ") + what,
+                 R"([{"at":"headers.idempotency-key","message":")" + std::string(what) + "\"}]");
 }
 
 std::string joined(std::initializer_list<std::string_view> parts) {
@@ -39,8 +41,10 @@ std::string joined(std::initializer_list<std::string_view> parts) {
 Idempotency::Request identify(const std::string& secret, const Routes::Match& match,
                               const HttpRequest& request, const std::string& user) {
   const std::string& key = *find_header(request.headers, kKey);
+  const std::string* type = find_header(request.headers, "content-type");
   const Digest scope = hmac_sha256(secret, joined({match.plugin, match.name, user, key}));
-  const Digest content = hmac_sha256(secret, joined({request.target, request.body}));
+  const Digest content =
+      hmac_sha256(secret, joined({request.target, type != nullptr ? *type : "", request.body}));
   return {.plugin = match.plugin,
           .scope = std::string(bytes_of(scope)),
           .content = std::string(bytes_of(content))};
