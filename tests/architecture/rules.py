@@ -15,6 +15,7 @@ LAYERS = {
     # What every store adapter keeps newer than its tables: values and bytes, no database.
     "host/adapters/journal": ["host/ports", "host/core", "host/base"],
     "host/adapters/sqlite": ["host/adapters/journal", "host/ports", "host/core", "host/base"],
+    "host/adapters/kafka": ["host/ports", "host/core", "host/base"],
     "host/adapters/web": ["host/ports", "host/core", "host/base"],
     "host/adapters/telemetry": ["host/ports", "host/core", "host/base"],
     "host/adapters/files": ["host/ports", "host/core", "host/base"],
@@ -36,6 +37,7 @@ THIRD_PARTY = {
     "simdjson.h": ["host/script"],
     "soci/": ["host/adapters/sqlite"],
     "sqlite3.h": ["host/adapters/sqlite"],
+    "librdkafka/": ["host/adapters/kafka"],
     "lz4": ["host/adapters/journal"],
     "boost/beast": ["host/adapters/web"],
     # A lane is an io_context; the server's connections live on it.

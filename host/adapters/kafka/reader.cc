@@ -1,0 +1,304 @@
+#include "host/adapters/kafka/reader.h"
+
+#include <algorithm>
+
+#include "host/adapters/kafka/errors.h"
+#include "host/adapters/kafka/records.h"
+#include "host/base/check.h"
+
+namespace host::kafka {
+namespace {
+
+constexpr int kPollMs = 200;
+constexpr int kRecordsAtOnce = 1000;
+constexpr auto kAbandoned = std::chrono::seconds(30);  // a cursor that nobody asks any more
+constexpr auto kFree = std::chrono::seconds(2);        // who comes from elsewhere may have it
+
+PartitionsHandle one(const std::string& topic, PartitionNumber partition, Offset at) {
+  PartitionsHandle list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = at;
+  return list;
+}
+
+Error beyond_end(const std::string& topic, PartitionNumber partition, Offset from, Offset end) {
+  return make_error(Error::Code::corrupt,
+                    "topic " + topic + ", partition " + std::to_string(partition) + " ends at " +
+                        std::to_string(end) + ", before offset " + std::to_string(from) +
+                        " that was read already",
+                    "the topic was deleted or lost: restore it, or the database of its time");
+}
+
+}  // namespace
+
+void FetchCall::answer(std::shared_ptr<FetchCall> call, Result<ports::Fetched> with) {
+  Executor& executor = call->executor;
+  executor.post([call = std::move(call), with = std::move(with)]() mutable {
+    if (ports::Log::FetchCallback callback = std::exchange(call->callback, nullptr)) {
+      callback(std::move(with));
+    }
+  });
+}
+
+Result<std::unique_ptr<Reader>> Reader::make(const Options& options, Topics& topics) {
+  std::unique_ptr<Reader> reader(new Reader(options, topics));
+  if (Result<void> made = reader->renew(); !made) return made.error();
+  reader->thread_ = std::thread([r = reader.get()] { r->run(); });
+  return reader;
+}
+
+Reader::~Reader() { stop(); }
+
+Result<void> Reader::renew() {
+  Result<ClientHandle> made =
+      Conf(options_, {{"group.id", options_.group},
+                      {"enable.auto.commit", "false"},
+                      {"enable.auto.offset.store", "false"},
+                      {"auto.offset.reset", "error"},  // the database knows the offset
+                      {"isolation.level", "read_committed"},
+                      {"fetch.wait.max.ms", "50"},
+                      {"fetch.error.backoff.ms", "50"},
+                      {"queued.min.messages", "100000"},
+                      {"queued.max.messages.kbytes", "65536"},
+                      {"check.crcs", "true"}})
+          .make(RD_KAFKA_CONSUMER);
+  if (!made) return made.error();
+  client_ = std::move(*made);
+  rd_kafka_poll_set_consumer(client_.get());
+  const std::lock_guard lock(mutex_);
+  doorbell_.reset(rd_kafka_queue_get_consumer(client_.get()));
+  for (auto& [place, cursor] : cursors_) {
+    cursor.held = false;
+    cursor.state = Cursor::State::opening;
+  }
+  rung_ = true;
+  return {};
+}
+
+void Reader::wake() {
+  rung_ = true;
+  if (doorbell_) rd_kafka_queue_yield(doorbell_.get());
+}
+
+bool Reader::fetch(const std::shared_ptr<FetchCall>& call) {
+  const std::lock_guard lock(mutex_);
+  if (stopped_) {
+    FetchCall::answer(call, log_is_stopped());
+    return true;
+  }
+  const auto [at, fresh] = cursors_.try_emplace({call->topic, call->partition});
+  Cursor& cursor = at->second;
+  const Clock::time_point now = Clock::now();
+  const bool abandoned = cursor.waiting.empty() && now - cursor.used > kFree;
+  if (fresh || (cursor.next != call->from && abandoned)) {
+    cursor.state = Cursor::State::opening;
+    cursor.records.clear();
+    cursor.bytes = 0;
+    cursor.next = cursor.position = call->from;
+  } else if (cursor.next != call->from) {
+    return false;
+  }
+  cursor.used = now;
+  if (!cursor.records.empty()) {
+    FetchCall::answer(call, cut(cursor, call->max_bytes));
+  } else {
+    cursor.waiting.push_back(call);
+  }
+  const bool hungry = cursor.bytes < options_.read_ahead_bytes / 2;
+  if (cursor.state != Cursor::State::assigned && hungry) wake();
+  return true;
+}
+
+void Reader::forget(const FetchCall* call) {
+  const std::lock_guard lock(mutex_);
+  const auto at = cursors_.find({call->topic, call->partition});
+  if (at == cursors_.end()) return;
+  std::erase_if(at->second.waiting, [&](const auto& waiting) { return waiting.get() == call; });
+}
+
+void Reader::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    wake();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Reader::run() {
+  while (true) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopped_) break;
+    }
+    tend();
+    MessageHandle message(rd_kafka_consumer_poll(client_.get(), kPollMs));
+    for (int n = 0; message && n < kRecordsAtOnce; ++n) {
+      take(std::move(message));
+      message.reset(rd_kafka_consumer_poll(client_.get(), 0));
+    }
+    if (message) take(std::move(message));
+    serve();
+    if (rd_kafka_fatal_error(client_.get(), nullptr, 0) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      Result<void> made = renew();
+      HOST_CHECK(made.ok(), "the same settings make a client again");
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  for (auto& [place, cursor] : cursors_) {
+    for (auto& call : cursor.waiting) FetchCall::answer(std::move(call), log_is_stopped());
+  }
+  cursors_.clear();
+  doorbell_.reset();
+  client_.reset();
+}
+
+/// Opens, holds and releases partitions as their cursors want it.
+void Reader::tend() {
+  std::vector<Place> opening, hungry, full, abandoned;
+  {
+    const std::lock_guard lock(mutex_);
+    const Clock::time_point now = Clock::now();
+    for (auto& [place, cursor] : cursors_) {
+      const bool enough = cursor.bytes >= options_.read_ahead_bytes;
+      if (cursor.waiting.empty() && now - cursor.used > kAbandoned) {
+        abandoned.push_back(place);
+      } else if (cursor.state == Cursor::State::opening) {
+        opening.push_back(place);
+      } else if (cursor.state == Cursor::State::assigned && enough) {
+        full.push_back(place);
+      } else if (rung_ && cursor.state == Cursor::State::released &&
+                 cursor.bytes < options_.read_ahead_bytes / 2) {
+        hungry.push_back(place);
+      }
+    }
+    rung_ = false;
+  }
+  for (const Place& place : abandoned) {
+    release(place);
+    const std::lock_guard lock(mutex_);
+    const auto at = cursors_.find(place);
+    if (at->second.waiting.empty()) {
+      cursors_.erase(at);
+    } else {
+      at->second.state = Cursor::State::opening;
+      wake();
+    }
+  }
+  for (const Place& place : full) release(place);
+  for (const Place& place : opening) open(place);
+  for (const Place& place : hungry) {
+    Offset at = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      at = cursors_.at(place).position;
+    }
+    hold(place, at);
+  }
+}
+
+/// Looks whether there is something at its offset before the partition is assigned.
+void Reader::open(const Place& place) {
+  const auto& [topic, partition] = place;
+  release(place);
+  Offset from = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    from = cursors_.at(place).position;
+  }
+  const Result<ports::Log::Range> range = topics_.range(topic, partition);
+  std::optional<Error> why;
+  if (!range) {
+    why = range.error();
+  } else if (from < range->start) {
+    why = below_start(topic, partition, from, range->start);
+  } else if (from > range->end) {
+    why = beyond_end(topic, partition, from, range->end);
+  }
+  if (!why) return hold(place, from);
+  const std::lock_guard lock(mutex_);
+  const auto at = cursors_.find(place);
+  if (at->second.position != from) return wake();  // asked from elsewhere meanwhile
+  for (auto& call : at->second.waiting) FetchCall::answer(std::move(call), *why);
+  cursors_.erase(at);
+}
+
+void Reader::hold(const Place& place, Offset at) {
+  const PartitionsHandle list = one(place.first, place.second, at);
+  const ErrorHandle error(rd_kafka_incremental_assign(client_.get(), list.get()));
+  const std::lock_guard lock(mutex_);
+  Cursor& cursor = cursors_.at(place);
+  cursor.held = !error;
+  const bool moved = cursor.position != at;  // asked from elsewhere meanwhile
+  cursor.state = error || moved ? Cursor::State::opening : Cursor::State::assigned;
+  if (error || moved) wake();
+}
+
+void Reader::release(const Place& place) {
+  {
+    const std::lock_guard lock(mutex_);
+    Cursor& cursor = cursors_.at(place);
+    if (cursor.state == Cursor::State::assigned) cursor.state = Cursor::State::released;
+    if (!std::exchange(cursor.held, false)) return;
+  }
+  const PartitionsHandle list = one(place.first, place.second, RD_KAFKA_OFFSET_INVALID);
+  const ErrorHandle error(rd_kafka_incremental_unassign(client_.get(), list.get()));
+  if (error && options_.logger != nullptr) {
+    options_.logger->log(ports::LogLevel::warn, "a partition cannot be given back",
+                         {{"topic", place.first}, {"why", rd_kafka_error_string(error.get())}});
+  }
+}
+
+void Reader::take(MessageHandle message) {
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) return failed(*message);
+  const std::lock_guard lock(mutex_);
+  const auto at = cursors_.find({rd_kafka_topic_name(message->rkt), message->partition});
+  if (at == cursors_.end() || at->second.state != Cursor::State::assigned) return;
+  Cursor& cursor = at->second;
+  if (message->offset < cursor.position) return;
+  cursor.position = message->offset + 1;
+  cursor.records.push_back(to_record(*message));
+  cursor.bytes += size_of(cursor.records.back());
+}
+
+void Reader::failed(const rd_kafka_message_t& message) {
+  if (options_.logger != nullptr) {
+    options_.logger->log(ports::LogLevel::debug, "the Kafka consumer says",
+                         {{"why", rd_kafka_message_errstr(&message)}});
+  }
+  if (message.rkt == nullptr) return;  // of the client or a broker: it tries again by itself
+  const std::lock_guard lock(mutex_);
+  const auto at = cursors_.find({rd_kafka_topic_name(message.rkt), message.partition});
+  if (at == cursors_.end()) return;
+  at->second.state = Cursor::State::opening;
+  wake();
+}
+
+ports::Fetched Reader::cut(Cursor& cursor, std::size_t max_bytes) {
+  ports::Fetched out;
+  std::size_t bytes = 0;
+  while (!cursor.records.empty()) {
+    const std::size_t size = size_of(cursor.records.front());
+    if (!out.records.empty() && bytes + size > max_bytes) break;
+    bytes += size;
+    out.records.push_back(std::move(cursor.records.front()));
+    cursor.records.pop_front();
+  }
+  cursor.bytes -= bytes;
+  cursor.next = cursor.records.empty() ? cursor.position : cursor.records.front().offset;
+  out.next = cursor.next;
+  return out;
+}
+
+void Reader::serve() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [place, cursor] : cursors_) {
+    if (cursor.records.empty() || cursor.waiting.empty()) continue;
+    cursor.used = Clock::now();
+    const ports::Fetched fetched = cut(cursor, cursor.waiting.front()->max_bytes);
+    for (auto& call : std::exchange(cursor.waiting, {})) {
+      FetchCall::answer(std::move(call), fetched);
+    }
+  }
+}
+
+}  // namespace host::kafka

@@ -1,0 +1,124 @@
+// The contract suite of the log on a real broker; tests/servers/with kafka starts one.
+#include <librdkafka/rdkafka.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "host/adapters/kafka/kafka_log.h"
+#include "tests/contract/contract_support.h"
+
+namespace host::contract {
+namespace {
+
+/// Kafka's times are milliseconds.
+class MillisecondClock : public ports::Clock {
+ public:
+  Time now() const override {
+    return std::chrono::time_point_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now());
+  }
+};
+
+const char* broker() {
+  const char* address = std::getenv("TEST_KAFKA");
+  REQUIRE(address != nullptr);  // run by tests/servers/with kafka
+  return address;
+}
+
+/// Truncates as retention does.
+void truncate_partition(const std::string& topic, PartitionNumber partition, Offset before) {
+  std::array<char, 512> why{};
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set(conf, "bootstrap.servers", broker(), why.data(), why.size());
+  const kafka::ClientHandle client(rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size()));
+  REQUIRE(client);
+  const kafka::PartitionsHandle list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = before;
+  std::array<rd_kafka_DeleteRecords_t*, 1> what{rd_kafka_DeleteRecords_new(list.get())};
+  const kafka::QueueHandle queue(rd_kafka_queue_new(client.get()));
+  rd_kafka_DeleteRecords(client.get(), what.data(), 1, nullptr, queue.get());
+  const kafka::EventHandle done(rd_kafka_queue_poll(queue.get(), 20'000));
+  rd_kafka_DeleteRecords_destroy(what[0]);
+  REQUIRE(done);
+  REQUIRE(rd_kafka_event_error(done.get()) == RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+/// One broker serves all cases: each gives its topics a prefix of its own.
+class Prefixed final : public ports::Log {
+ public:
+  Prefixed(std::string prefix, std::unique_ptr<kafka::KafkaLog> log)
+      : prefix_(std::move(prefix)), log_(std::move(log)) {}
+  kafka::KafkaLog& inner() { return *log_; }
+  std::string name(const std::string& topic) const { return prefix_ + topic; }
+
+  bool shares_store() const override { return log_->shares_store(); }
+  Result<void> ensure_topics(std::span<const ports::TopicSettings> topics) override {
+    std::vector<ports::TopicSettings> renamed(topics.begin(), topics.end());
+    for (ports::TopicSettings& topic : renamed) topic.name = name(topic.name);
+    return log_->ensure_topics(renamed);
+  }
+  std::unique_ptr<Fetch> fetch(const std::string& topic, PartitionNumber partition, Offset from,
+                               std::size_t max_bytes, Executor& executor,
+                               FetchCallback callback) override {
+    return log_->fetch(name(topic), partition, from, max_bytes, executor,
+                       [topic, callback = std::move(callback)](auto fetched) mutable {
+                         if (fetched) {
+                           for (Record& record : fetched->records) record.topic = topic;
+                         }
+                         callback(std::move(fetched));
+                       });
+  }
+  void append(std::vector<ports::Append> records, Executor& executor,
+              AppendCallback callback) override {
+    for (ports::Append& record : records) record.topic = name(record.topic);
+    log_->append(std::move(records), executor, std::move(callback));
+  }
+  void range(const std::string& topic, PartitionNumber partition, Executor& executor,
+             UniqueFunction<void(Result<Range>)> callback) override {
+    log_->range(name(topic), partition, executor, std::move(callback));
+  }
+
+ private:
+  const std::string prefix_;
+  std::unique_ptr<kafka::KafkaLog> log_;
+};
+
+struct KafkaFixture {
+  KafkaFixture() : lane(scheduler) {
+    static int cases = 0;
+    prefix = "case" + std::to_string(++cases) + ".";
+    open();
+  }
+  void open() {
+    prefixed =
+        std::make_unique<Prefixed>(prefix, must(kafka::KafkaLog::make({.brokers = broker()})));
+  }
+
+  ports::Log& log() { return *prefixed; }
+  Executor& executor() { return lane; }
+  MillisecondClock& clock() { return real; }
+  bool pump(const std::function<bool()>& until) {
+    return scheduler.wait_until(until, std::chrono::seconds(30));
+  }
+  void reopen() {
+    prefixed.reset();
+    open();
+  }
+  void stop() { prefixed->inner().stop(); }
+  bool shares_store() { return prefixed->shares_store(); }
+  void truncate(const std::string& topic, PartitionNumber partition, Offset before) {
+    truncate_partition(prefixed->name(topic), partition, before);
+  }
+
+  MillisecondClock real;
+  fakes::Scheduler scheduler;
+  fakes::ManualExecutor lane;
+  std::string prefix;
+  std::unique_ptr<Prefixed> prefixed;
+};
+
+}  // namespace
+using LogFixtures = std::tuple<KafkaFixture>;
+}  // namespace host::contract
+
+#include "tests/contract/log_contract.h"
