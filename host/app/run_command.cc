@@ -38,6 +38,7 @@ constexpr Help kMetrics[] = {
     {"host_log_gaps_total", "counter", "Reads below the start of the log"},
     {"host_http_requests_total", "counter", "Requests of routes"},
     {"host_http_request_seconds", "histogram", "From a request's arrival to its answer's head"},
+    {"host_http_replays_total", "counter", "Repeated requests that got the first one's answer"},
     {"host_reloads_total", "counter", "New revisions, by what became of them"},
     {"host_turns_cut_total", "counter", "Turns that used up their CPU time"},
     {"host_lag", "gauge", "Messages taken and not committed"},

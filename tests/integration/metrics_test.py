@@ -93,15 +93,17 @@ class MetricsTest(unittest.TestCase):
         host = process.Host(self, self.folder, "--plugin", "worker.lua")
         number = 0
 
-        def job(key, what, event=None):
+        def job(key, what, event=None, headers=None):
             nonlocal number
             number += 1
-            self.assertEqual(
-                host.post(f"/jobs/{key}", {"event": event or f"e{number}", "what": what})[0], 202)
+            body = {"event": event or f"e{number}", "what": what}
+            answer = host.request(host.port, "POST", f"/jobs/{key}", body, headers)
+            self.assertEqual(answer[0], 202)
 
         job("a", "do", "same")
         job("a", "do", "same")
-        job("b", "raise")
+        job("b", "raise", "once", {"Idempotency-Key": "1"})
+        job("b", "raise", "once", {"Idempotency-Key": "1"})
         job("c", "do")
         job("c", "forget")
         job("c", "do")
