@@ -235,9 +235,7 @@ CommitResult FakeStore::apply(const ShardCommit& commit) {
   if (std::optional<CommitResult> failed = run_sql(commit)) return *std::move(failed);
   const bool shared = log_.shares_store();
   if (shared && !commit.outgoing.empty()) {
-    std::vector<ports::Append> records;
-    for (const ports::OutgoingRow& row : commit.outgoing) records.push_back(row.record);
-    if (std::optional<Error> error = log_.append_now(records)) {
+    if (std::optional<Error> error = log_.append_now(commit.outgoing)) {
       return {Status::not_now, *std::move(error), {}};
     }
   }
