@@ -116,7 +116,7 @@ int ctx_shuffle(lua_State* L) {
 int push_uuid(lua_State* L, unsigned char* b) {
   b[6] = static_cast<unsigned char>((b[6] & 0x0f) | 0x40);
   b[8] = static_cast<unsigned char>((b[8] & 0x3f) | 0x80);
-  std::string hex = script::to_hex(b, 16);
+  std::string hex = to_hex(b, 16);
   for (const std::size_t dash : {8u, 13u, 18u, 23u}) hex.insert(dash, 1, '-');
   lua_pushlstring(L, hex.data(), hex.size());
   return 1;
@@ -127,8 +127,7 @@ int ctx_uuid(lua_State* L) {
   ScriptTask& task = need_task(L, "uuid", kAnywhere, true);
   unsigned char bytes[16];
   if (lua_gettop(L) > 1) {
-    const auto digest =
-        script::hmac_sha256(task.call().chance_seed, "host.uuid" + canonical(L, 2, "uuid"));
+    const auto digest = hmac_sha256(task.call().chance_seed, "host.uuid" + canonical(L, 2, "uuid"));
     std::copy_n(digest.begin(), 16, bytes);
   } else {
     for (int i = 0; i < 16; i += 8) {
@@ -150,8 +149,8 @@ int ctx_bytes(lua_State* L) {
     const std::uint64_t word = task.secret_chance().word();
     for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(word >> shift));
   }
-  const std::string hex = script::to_hex(reinterpret_cast<const unsigned char*>(bytes.data()),
-                                         static_cast<std::size_t>(count));
+  const std::string hex =
+      to_hex(reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<std::size_t>(count));
   lua_pushlstring(L, hex.data(), hex.size());
   return 1;
 }

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "bindings/module_table.h"
-#include "host/script/chance.h"
+#include "host/base/digest.h"
 #include "host/script/lua_state.h"
 
 namespace host::bindings {
@@ -22,22 +22,20 @@ std::string_view need_text(lua_State* L, int index, const char* what) {
   return {text, size};
 }
 
-int push_hex(lua_State* L, const script::Digest& digest) {
-  const std::string text = script::to_hex(digest.data(), digest.size());
+int push_hex(lua_State* L, const Digest& digest) {
+  const std::string text = to_hex(digest.data(), digest.size());
   lua_pushlstring(L, text.data(), text.size());
   return 1;
 }
 
 /// sha256(text) -> 64 hex digits.
-int hash_sha256(lua_State* L) {
-  return push_hex(L, script::sha256(need_text(L, 1, "hash.sha256")));
-}
+int hash_sha256(lua_State* L) { return push_hex(L, sha256(need_text(L, 1, "hash.sha256"))); }
 
 /// hmac_sha256(key, text) -> 64 hex digits.
 int hash_hmac_sha256(lua_State* L) {
   const std::string_view key = need_text(L, 1, "hash.hmac_sha256");
   const std::string_view text = need_text(L, 2, "hash.hmac_sha256");
-  return push_hex(L, script::hmac_sha256(key, text));
+  return push_hex(L, hmac_sha256(key, text));
 }
 
 /// fraction(hex) -> the first 52 bits as a number in [0, 1).

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "host/script/chance.h"
+#include "host/base/digest.h"
 
 extern "C" const char host_embedded_docs_html[];
 extern "C" const char host_embedded_docs_html_end[];
@@ -15,7 +15,7 @@ extern "C" const char host_embedded_docs_js_end[];
 namespace host::app {
 namespace {
 
-std::string base64(const script::Digest& digest) {
+std::string base64(const Digest& digest) {
   constexpr std::string_view kLetters =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
@@ -32,9 +32,7 @@ std::string base64(const script::Digest& digest) {
   return out;
 }
 
-std::string etag_of(std::string_view text) {
-  return "\"" + script::to_hex(script::sha256(text).data(), 8) + "\"";
-}
+std::string etag_of(std::string_view text) { return "\"" + to_hex(sha256(text).data(), 8) + "\""; }
 
 /// The page with style and script inside of it; its policy lets exactly these two run, and lets
 /// them talk to this listener alone.
@@ -56,8 +54,7 @@ const Page& page() {
     }
     out.etag = etag_of(out.html);
     out.policy = "default-src 'none'; connect-src 'self'; style-src 'sha256-" +
-                 base64(script::sha256(css)) + "'; script-src 'sha256-" +
-                 base64(script::sha256(js)) +
+                 base64(sha256(css)) + "'; script-src 'sha256-" + base64(sha256(js)) +
                  "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     return out;
   }();

@@ -80,6 +80,21 @@ Template read_template(const std::string& pattern) {
   return out;
 }
 
+/// The header by which a client may repeat a request, where the method and the route have it.
+void add_idempotency_key(const Manifest::Route& route, std::string_view method, json& operation) {
+  if (route.stream || route.files || method == "get" || method == "head" || method == "options") {
+    return;
+  }
+  operation["parameters"].push_back(
+      {{"name", "Idempotency-Key"},
+       {"in", "header"},
+       {"description",
+        "Chosen by the client, new for each request. A repeat with it is not done again: for a day "
+        "it gets the first answer, with Idempotency-Replayed: true."},
+       {"schema",
+        {{"type", "string"}, {"minLength", 1}, {"maxLength", 255}, {"pattern", "^[!-~]+$"}}}});
+}
+
 /// Paths that differ in the names of their parameters alone are one path of the document: the
 /// first one's names count.
 class Paths {
@@ -96,14 +111,17 @@ class Paths {
     if (route.method != "*") {
       std::string method = route.method;
       for (char& c : method) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      add_idempotency_key(route, method, operation);
       path[method] = std::move(operation);
       return;
     }
     const std::string id = operation.value("operationId", "");
     for (const char* method : kAnyMethod) {
       if (path.contains(method)) continue;  // an exact method wins
-      operation["operationId"] = id + "_" + method;
-      path[method] = operation;
+      json one = operation;
+      one["operationId"] = id + "_" + method;
+      add_idempotency_key(route, method, one);
+      path[method] = std::move(one);
     }
   }
   json take() { return std::move(out_); }

@@ -86,6 +86,14 @@ class RecordedStore final : public ports::Store {
                  Callback<std::vector<bool>> callback) override {
     store_.once_seen(shard, std::move(ids), now, executor, std::move(callback));
   }
+  void kept_answer(const std::string& plugin, std::string scope, Time now, Executor& executor,
+                   Callback<std::optional<ports::KeptAnswer>> callback) override {
+    store_.kept_answer(plugin, std::move(scope), now, executor, std::move(callback));
+  }
+  void load_reply(std::string ask_id, Executor& executor,
+                  Callback<std::optional<std::string>> callback) override {
+    store_.load_reply(std::move(ask_id), executor, std::move(callback));
+  }
   void read_state(const ShardRef& shard, std::string key, Executor& executor,
                   Callback<ports::StateRow> callback) override {
     store_.read_state(shard, std::move(key), executor, std::move(callback));

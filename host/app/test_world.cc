@@ -168,7 +168,8 @@ Result<void> TestWorld::open(const Revisions& revisions, const RunSettings& sett
       *environment_, lane_,
       runtime::Gateway::Settings{.ready = [] { return json_response(200, "{\"ready\":true}"); },
                                  .authenticator = &sender_,
-                                 .limiter = {}});
+                                 .limiter = {},
+                                 .idempotency = {}});
   RunSettings plain = settings;
   plain.prefix = "";
   plain.partitions = kPartitions;

@@ -18,6 +18,7 @@ inline constexpr const char* kId = "host-id";              // message id, kept t
 inline constexpr const char* kOrigin = "host-origin";      // "DATABASE/PLUGIN/SHARD/EPOCH-SEQ"
 inline constexpr const char* kRevision = "host-revision";  // of the script that emitted it
 inline constexpr const char* kAsk = "host-ask";            // ask id that ctx:reply answers
+inline constexpr const char* kAskOnce = "host-ask-once";   // set: an ask of this id is handled once
 inline constexpr const char* kTime = "host-time";          // original time of a re-keyed message
 inline constexpr const char* kTopic = "host-topic";        // original topic of one in an inbox
 inline constexpr const char* kCorrelation = "correlation-id";

@@ -6,7 +6,7 @@ bool ShardCommit::empty() const {
   return next_offsets.empty() && states.empty() && pending_put.empty() && pending_remove.empty() &&
          timers.empty() && timers_fired.empty() && forget_timers.empty() && every_next.empty() &&
          once_seen.empty() && marks.empty() && outgoing.empty() && dead.empty() &&
-         dead_remove.empty() && replies.empty() && units.empty();
+         dead_remove.empty() && replies.empty() && answers.empty() && units.empty();
 }
 
 std::size_t ShardCommit::bytes() const {
@@ -16,6 +16,7 @@ std::size_t ShardCommit::bytes() const {
   for (const auto& row : outgoing) total += row.record.payload.size() + 200;
   for (const auto& letter : dead) total += letter.message.payload.size() + 400;
   for (const auto& reply : replies) total += reply.payload.size();
+  for (const auto& answer : answers) total += answer.response.body.size() + 400;
   return total + 64 * timers.size();
 }
 

@@ -8,6 +8,7 @@
 
 #include "host/base/executor.h"
 #include "host/base/result.h"
+#include "host/core/http.h"
 #include "host/core/ids.h"
 #include "host/core/unit_of_work.h"
 #include "host/ports/log.h"
@@ -67,6 +68,16 @@ struct StateRow {
 struct Reply {
   std::string ask_id;
   std::string payload;
+  Time until{};  // not forgotten before
+};
+
+/// What came of a request that carried an Idempotency-Key, for those that repeat it.
+struct KeptAnswer {
+  std::string scope;    // bytes that stand for plugin, route, user and key: unique in the store
+  std::string request;  // bytes that stand for what was asked
+  HttpResponse response;
+  bool whole = true;  // false: the response was too long to be kept, its body is not here
+  Time until{};       // not forgotten before
 };
 
 /// What one unit of work changes, in the order of execution; its index names it in CommitResult.
@@ -93,12 +104,13 @@ struct ShardCommit {
   std::vector<std::string> timers_fired;                    // ids: finished, removed
   std::vector<std::string> forget_timers;  // keys whose timers set BEFORE this commit all go
   std::vector<std::pair<std::string, Time>> every_next;  // name -> next due
-  std::vector<std::pair<std::string, Time>> once_seen;   // "TOPIC\0ID" -> forget it after
+  std::vector<std::pair<std::string, Time>> once_seen;   // id, any bytes -> forget it after
   std::vector<Mark> marks;
   std::vector<OutgoingRow> outgoing;  // appended to the log by this commit where shares_store()
   std::vector<DeadLetter> dead;
   std::vector<std::string> dead_remove;  // message ids, redriven
   std::vector<Reply> replies;
+  std::vector<KeptAnswer> answers;
   std::vector<CommitUnit> units;  // only those with SQL
 
   bool empty() const;
@@ -111,12 +123,13 @@ struct CommitResult {
     committed,
     fenced,      // epoch or commit number differ: nothing was written, we are not the owner
     sql_failed,  // `failed` names units whose SQL failed, at least one; nothing was written
+    answered,    // `failed` names answers whose scope has one already; nothing was written
     not_now,     // nothing was written, a repeat may help (full disk, lock, server away)
     unknown,     // the outcome is unknown: claim anew, read, never guess
   };
   Status status = Status::unknown;
   Error error = {};
-  std::vector<std::pair<std::size_t, Error>> failed = {};  // index into ShardCommit::units
+  std::vector<std::pair<std::size_t, Error>> failed = {};  // index into units, or into answers
 };
 
 /// What a claim reads: the shard as last committed. Pending rows come without payload and headers.
@@ -209,9 +222,18 @@ class Store {
   virtual void load_timers(const ShardRef& shard, Time after, std::string after_id,
                            std::size_t limit, Executor& executor,
                            Callback<std::vector<TimerRow>> callback) = 0;
-  /// Which of `ids` ("TOPIC\0ID") this shard has seen and not forgotten at `now`.
+  /// Which of `ids` (ShardCommit::once_seen) this shard has seen and not forgotten at `now`.
   virtual void once_seen(const ShardRef& shard, std::vector<std::string> ids, Time now,
                          Executor& executor, Callback<std::vector<bool>> callback) = 0;
+
+  /// The answer that any shard of the plugin committed for `scope`; nothing: none, or none that is
+  /// kept at `now`.
+  virtual void kept_answer(const std::string& plugin, std::string scope, Time now,
+                           Executor& executor, Callback<std::optional<KeptAnswer>> callback) = 0;
+  /// The payload of the reply to an ask, whoever committed it; nothing: there is none yet, or it is
+  /// forgotten.
+  virtual void load_reply(std::string ask_id, Executor& executor,
+                          Callback<std::optional<std::string>> callback) = 0;
 
   /// A state of any shard of the plugin as last committed.
   virtual void read_state(const ShardRef& shard, std::string key, Executor& executor,

@@ -1,6 +1,10 @@
 #include "host/runtime/door.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "host/runtime/records.h"
+#include "host/runtime/sabotage.h"
 
 namespace host::runtime {
 namespace {
@@ -63,8 +67,9 @@ void Door::claim() {
                    });
 }
 
-void Door::send(std::vector<Emit> emits, Headers headers, Callback callback) {
-  std::size_t bytes = 0;
+void Door::send(std::vector<Emit> emits, Headers headers, std::optional<ports::KeptAnswer> answer,
+                Callback callback) {
+  std::size_t bytes = answer ? answer->response.body.size() : 0;
   for (const Emit& emit : emits) bytes += size_of(emit);
   const bool crowded = waiting_.size() >= kMostWaiting ||
                        (!waiting_.empty() && waiting_bytes_ + bytes > env_.limits.outbox_bytes);
@@ -76,7 +81,8 @@ void Door::send(std::vector<Emit> emits, Headers headers, Callback callback) {
     return;
   }
   waiting_bytes_ += bytes;
-  waiting_.push_back({std::move(emits), std::move(headers), std::move(callback), bytes});
+  waiting_.push_back(
+      {std::move(emits), std::move(headers), std::move(answer), std::move(callback), bytes});
   if (scheduled_) return;
   scheduled_ = true;
   lane_.post([this, alive = std::weak_ptr<int>(alive_)] {
@@ -111,6 +117,10 @@ void Door::submit() {
       bytes += size_of(emit);
       commit->outgoing.push_back({epoch_, seq_, record_of(emit, next.headers, seq_)});
     }
+    if (next.answer) {
+      bytes += next.answer->response.body.size();
+      if (!sabotage::kAnswerNotKept) commit->answers.push_back(*next.answer);
+    }
     waiting_bytes_ -= next.bytes;
     in_flight_.push_back(std::move(next));
     waiting_.pop_front();
@@ -120,7 +130,7 @@ void Door::submit() {
   commit->acked_seq = outbox_.acked();
   // The watermark alone is no reason to commit: it rides on the next one, and a claim that finds
   // acknowledged rows sends them again, which their receivers drop.
-  if (commit->outgoing.empty() && commit->dead.empty()) return;
+  if (commit->outgoing.empty() && commit->dead.empty() && commit->answers.empty()) return;
   commit_ = std::move(commit);
   commit_again();
 }
@@ -143,9 +153,12 @@ void Door::settle(ports::CommitResult result) {
     return;
   }
   const std::shared_ptr<ports::ShardCommit> commit = std::exchange(commit_, nullptr);
+  if (result.status == Status::answered) {
+    take_back(*commit);
+    return answered_before(std::move(result));
+  }
   if (result.status == Status::not_now) {
-    refused_.insert(refused_.begin(), commit->dead.begin(), commit->dead.end());
-    seq_ -= static_cast<std::int64_t>(commit->outgoing.size());
+    take_back(*commit);
     lane_.post_after(env_.limits.retry_commit, [this, alive = std::weak_ptr<int>(alive_)] {
       if (!alive.expired()) submit();
     });
@@ -160,6 +173,33 @@ void Door::settle(ports::CommitResult result) {
           ? make_error(Error::Code::timeout,
                        "whether it was sent is unknown: " + result.error.message)
           : retryable_error(Error::Code::unavailable, result.error.message, result.error.hint));
+}
+
+/// What was not written is as if it had never been asked for.
+void Door::take_back(const ports::ShardCommit& commit) {
+  refused_.insert(refused_.begin(), commit.dead.begin(), commit.dead.end());
+  seq_ -= static_cast<std::int64_t>(commit.outgoing.size());
+}
+
+/// Those whose request somebody else has answered are told so, the others go again.
+void Door::answered_before(ports::CommitResult result) {
+  std::vector<Waiting> all = std::exchange(in_flight_, {});
+  std::size_t answer = 0;
+  std::vector<Waiting> again;
+  for (Waiting& next : all) {
+    const std::size_t index = next.answer ? answer++ : SIZE_MAX;
+    const auto failed = std::find_if(result.failed.begin(), result.failed.end(),
+                                     [&](const auto& entry) { return entry.first == index; });
+    if (failed != result.failed.end()) {
+      next.callback(std::move(failed->second));
+    } else {
+      again.push_back(std::move(next));
+    }
+  }
+  for (Waiting& next : again) waiting_bytes_ += next.bytes;
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(again.begin()),
+                  std::make_move_iterator(again.end()));
+  submit();
 }
 
 void Door::fail_all(const Error& error) {

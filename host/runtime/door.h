@@ -16,7 +16,8 @@ namespace host::runtime {
 /// door, all or none, in one commit. Only on its lane.
 class Door {
  public:
-  /// Committed, or why not: unavailable (nothing was sent), timeout (the outcome is unknown).
+  /// Committed, or why not: unavailable (nothing was sent), conflict (the request was answered
+  /// before, nothing was sent), timeout (the outcome is unknown).
   using Callback = UniqueFunction<void(Result<void>)>;
 
   Door(ShardRef ref, const Environment& environment, Executor& lane);
@@ -25,13 +26,15 @@ class Door {
   void start();
   /// Whether it would take messages now; where not, requests are answered 503.
   bool open() const { return running_ && !outbox_.full(); }
-  /// `headers` go with every message: correlation, trace, revision.
-  void send(std::vector<Emit> emits, Headers headers, Callback callback);
+  /// `headers` go with every message: correlation, trace, revision. `answer` is kept with them.
+  void send(std::vector<Emit> emits, Headers headers, std::optional<ports::KeptAnswer> answer,
+            Callback callback);
 
  private:
   struct Waiting {
     std::vector<Emit> emits;
     Headers headers;
+    std::optional<ports::KeptAnswer> answer;
     Callback callback;
     std::size_t bytes = 0;
   };
@@ -39,6 +42,8 @@ class Door {
   void submit();
   void commit_again();
   void settle(ports::CommitResult result);
+  void take_back(const ports::ShardCommit& commit);
+  void answered_before(ports::CommitResult result);
   void fail_all(const Error& error);
   ports::Append record_of(const Emit& emit, const Headers& headers, std::int64_t seq) const;
 

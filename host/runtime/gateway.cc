@@ -33,7 +33,9 @@ Gateway::Gateway(const Environment& environment, Executor& lane, Settings settin
       lane_(lane),
       settings_(std::move(settings)),
       access_(env_, settings_.authenticator,
-              settings_.limiter ? settings_.limiter : std::make_shared<RateLimiter>(env_.chance)) {}
+              settings_.limiter ? settings_.limiter : std::make_shared<RateLimiter>(env_.chance)),
+      idempotency_(settings_.idempotency ? settings_.idempotency
+                                         : std::make_shared<Idempotency>()) {}
 
 Gateway::~Gateway() = default;
 
@@ -52,6 +54,7 @@ void Gateway::abandon() {
   for (const auto& [call, weak] : std::exchange(calls_, {})) {
     if (const auto running = weak.lock()) running->cancel();
   }
+  attempts_.clear();
   for (const auto& stream : std::exchange(streams_, {})) stream->stop();
   for (const auto& body : std::exchange(bodies_, {})) body->abandon();
   for (const auto& answer : std::exchange(files_, {})) answer->abandon();
@@ -95,10 +98,6 @@ void Gateway::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> 
     }
     return;
   }
-  if (find_header(request.headers, "idempotency-key") != nullptr) {
-    responder->respond(problem(501, "Idempotency-Key is not in this version"));
-    return;
-  }
   const Plugin plugin = plugins_.at(match.plugin);
   const Manifest::Route& route = plugin.code->manifest().routes.at(match.route);
   auto admitted = access_.admit(match.plugin, route, match.parameters, request);
@@ -107,7 +106,9 @@ void Gateway::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> 
     return;
   }
   auto& who = std::get<Access::Admitted>(admitted);
-  if (route.files) {
+  if (find_header(request.headers, "idempotency-key") != nullptr) {
+    run_once(plugin, std::move(match), std::move(request), std::move(who), std::move(responder));
+  } else if (route.files) {
     file(plugin, std::move(match), std::move(request), std::move(who), std::move(responder));
   } else if (route.stream) {
     stream(plugin, std::move(match), std::move(request), std::move(who), std::move(responder));
@@ -117,7 +118,8 @@ void Gateway::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> 
 }
 
 ports::Call Gateway::make_call(const Plugin& plugin, const Routes::Match& match,
-                               HttpRequest request, User user) {
+                               HttpRequest request, User user,
+                               const Idempotency::Attempt* attempt) {
   ports::Call call;
   call.kind = ports::Call::Kind::http;
   call.route = match.route;
@@ -127,14 +129,18 @@ ports::Call Gateway::make_call(const Plugin& plugin, const Routes::Match& match,
                                : std::move(user.roles);
   call.correlation_id = correlation_of(request, env_.chance);
   call.now = call.wall_clock = env_.clock.now();
-  call.chance_seed = env_.identity.secret + match.plugin + "/" + random_id(env_.chance);
+  // A repeat of a request chooses the same again.
+  call.chance_seed = env_.identity.secret + match.plugin + "/" +
+                     (attempt != nullptr ? attempt->request().scope : random_id(env_.chance));
   call.request = std::move(request);
   return call;
 }
 
 void Gateway::run(const Plugin& plugin, Routes::Match match, HttpRequest request,
-                  Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder) {
-  ports::Call call = make_call(plugin, match, std::move(request), std::move(admitted.user));
+                  Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder,
+                  AttemptPtr attempt) {
+  ports::Call call =
+      make_call(plugin, match, std::move(request), std::move(admitted.user), attempt.get());
   Headers headers{{header::kCorrelation, call.correlation_id},
                   {header::kRevision, plugin.code->manifest().revision}};
   if (const std::string* trace = find_header(call.request.headers, header::kTrace)) {
@@ -147,7 +153,8 @@ void Gateway::run(const Plugin& plugin, Routes::Match match, HttpRequest request
               .more = std::move(admitted.headers),
               .cache = plugin.code->manifest().routes.at(match.route).cache,
               .request = {},
-              .began = call.wall_clock};
+              .began = call.wall_clock,
+              .attempt = attempt};
   asked.request.method = call.request.method;
   if (const std::string* known = find_header(call.request.headers, "if-none-match")) {
     asked.request.headers = {{"if-none-match", *known}};
@@ -162,7 +169,7 @@ void Gateway::run(const Plugin& plugin, Routes::Match match, HttpRequest request
       });
   *place = running.get();
   calls_.insert_or_assign(running.get(), running);
-  running->start(std::move(call));
+  running->start(std::move(call), attempt ? attempt->request().scope : "");
 }
 
 void Gateway::file(const Plugin& plugin, Routes::Match match, HttpRequest request,
@@ -180,7 +187,8 @@ void Gateway::file(const Plugin& plugin, Routes::Match match, HttpRequest reques
                     .more = {},
                     .cache = {},
                     .request = {},
-                    .began = env_.clock.now()};
+                    .began = env_.clock.now(),
+                    .attempt = nullptr};
   Headers headers = std::move(admitted.headers);
   set_header(headers, header::kCorrelation, correlation_of(request, env_.chance));
   auto holder = std::make_shared<std::weak_ptr<FileAnswer>>();

@@ -11,6 +11,7 @@
 #include "host/runtime/access.h"
 #include "host/runtime/door.h"
 #include "host/runtime/environment.h"
+#include "host/runtime/idempotency.h"
 #include "host/runtime/plugin_code.h"
 #include "host/runtime/routes.h"
 
@@ -34,6 +35,7 @@ class Gateway final : public ports::HttpHandler {
     std::function<std::optional<HttpResponse>(const HttpRequest&)> pages = nullptr;
     const ports::Authenticator* authenticator = nullptr;  // null: everybody has every role
     std::shared_ptr<RateLimiter> limiter = {};            // of all lanes; null: one of its own
+    std::shared_ptr<Idempotency> idempotency = {};        // of all lanes; null: one of its own
   };
 
   Gateway(const Environment& environment, Executor& lane, Settings settings);
@@ -54,14 +56,20 @@ class Gateway final : public ports::HttpHandler {
     PluginCode* code = nullptr;
     Door* door = nullptr;
   };
+  using AttemptPtr = std::shared_ptr<Idempotency::Attempt>;
+  /// With `attempt`, the request that it stands for is answered once.
   void run(const Plugin& plugin, Routes::Match match, HttpRequest request,
-           Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder);
+           Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder,
+           AttemptPtr attempt = nullptr);
+  /// A request with an Idempotency-Key.
+  void run_once(const Plugin& plugin, Routes::Match match, HttpRequest request,
+                Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder);
   void stream(const Plugin& plugin, Routes::Match match, HttpRequest request,
               Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder);
   /// Why a request does not fit its route; nothing: it does.
   std::optional<HttpResponse> misfit(const Plugin& plugin, ports::Call call);
   ports::Call make_call(const Plugin& plugin, const Routes::Match& match, HttpRequest request,
-                        User user);
+                        User user, const Idempotency::Attempt* attempt = nullptr);
   void file(const Plugin& plugin, Routes::Match match, HttpRequest request,
             Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder);
   /// What an answer needs when it is made.
@@ -73,6 +81,7 @@ class Gateway final : public ports::HttpHandler {
     std::optional<Manifest::Cache> cache;
     HttpRequest request;  // its method and headers alone
     Time began{};
+    AttemptPtr attempt;  // of a request with an Idempotency-Key, until it is answered
   };
   void answered(const Asked& asked, ports::HttpOutcome outcome, std::shared_ptr<HttpCall> call,
                 std::unique_ptr<ports::HttpResponder> responder);
@@ -85,12 +94,14 @@ class Gateway final : public ports::HttpHandler {
   Executor& lane_;
   const Settings settings_;
   Access access_;
+  const std::shared_ptr<Idempotency> idempotency_;
   std::shared_ptr<const Routes> routes_;
   std::map<std::string, Plugin> plugins_;
   std::set<std::shared_ptr<EventStream>> streams_;
   std::set<std::shared_ptr<BodyStream>> bodies_;
   std::set<std::shared_ptr<FileAnswer>> files_;
   std::map<const HttpCall*, std::weak_ptr<HttpCall>> calls_;
+  std::set<AttemptPtr> attempts_;  // whose verdict has not come
   bool stopping_ = false;
 };
 

@@ -11,6 +11,9 @@ namespace {
 
 /// How a unit that could not be sent is answered. A timeout leaves its outcome unknown.
 HttpResponse not_sent(const Error& error) {
+  if (error.code == Error::Code::conflict) {
+    return problem(409, error.message, {}, {{"retry-after", "1"}});
+  }
   if (error.code == Error::Code::invalid) return problem(500, error.message);
   return problem(503,
                  error.code == Error::Code::timeout ? "the outcome is unknown: " + error.message
@@ -46,10 +49,15 @@ void Gateway::answered(const Asked& asked, ports::HttpOutcome outcome,
                      {"revision", asked.plugin.code->manifest().revision}});
   }
   std::vector<Emit> emits = std::exchange(outcome.unit.emits, {});
-  if (outcome.failed || emits.empty()) {
+  // With an Idempotency-Key a repeat of what failed is a new try: nothing of it is sent.
+  const bool once = asked.attempt && !outcome.failed && response.status < 500;
+  if (asked.attempt && !once) emits.clear();
+  if (outcome.failed || (emits.empty() && !once)) {
     return send(asked, std::move(outcome), std::move(call), std::move(responder));
   }
-  const bool alone = emits.size() == 1;
+  const bool alone = emits.size() == 1 && !once;
+  std::optional<ports::KeptAnswer> answer;
+  if (once) answer = asked.attempt->answer(response, outcome.in_parts);
   auto sent = [this, asked, outcome = std::move(outcome), call = std::move(call),
                responder = std::move(responder)](Result<void> result) mutable {
     if (!result) {
@@ -60,7 +68,7 @@ void Gateway::answered(const Asked& asked, ports::HttpOutcome outcome,
     send(asked, std::move(outcome), std::move(call), std::move(responder));
   };
   if (!alone) {
-    asked.plugin.door->send(std::move(emits), asked.headers, std::move(sent));
+    asked.plugin.door->send(std::move(emits), asked.headers, std::move(answer), std::move(sent));
     return;
   }
   const auto spread = static_cast<std::int64_t>(to_micros(env_.clock.now()) & 0xffff);

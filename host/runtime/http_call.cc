@@ -1,5 +1,6 @@
 #include "host/runtime/http_call.h"
 
+#include "host/base/digest.h"
 #include "host/runtime/asks.h"
 #include "host/runtime/effects.h"
 #include "host/runtime/random_id.h"
@@ -32,7 +33,8 @@ HttpCall::HttpCall(const Environment& environment, Executor& lane, PluginCode& c
 
 HttpCall::~HttpCall() { end(); }
 
-void HttpCall::start(ports::Call call) {
+void HttpCall::start(ports::Call call, std::string once) {
+  once_ = std::move(once);
   if (!code_.may_start(false)) {
     finish(failure(503, retryable_error(Error::Code::exhausted, "too many requests are running"),
                    {{"retry-after", "1"}}));
@@ -169,9 +171,19 @@ void HttpCall::next_page(std::uint64_t cursor, UniqueFunction<void(ports::Effect
       });
 }
 
+/// In a request that may be repeated its n-th question to a key is the same one every time.
+std::string HttpCall::ask_id(const ports::AskEffect& question) {
+  if (once_.empty()) return random_id(env_.chance);
+  std::string text = "ask" + std::to_string(++asked_);
+  for (const std::string& part : {question.message.topic, question.message.key.value_or("")}) {
+    text += " " + std::to_string(part.size()) + ":" + part;
+  }
+  const Digest digest = hmac_sha256(once_, text);
+  return to_hex(digest.data(), 16);
+}
+
 void HttpCall::ask(ports::AskEffect question, UniqueFunction<void(ports::EffectAnswer)> resume) {
-  // Sent at once as a unit of its own; a timeout does not take it back.
-  const std::string id = random_id(env_.chance);
+  const std::string id = ask_id(question);
   asks_.insert(id);
   env_.asks.wait(id, question.timeout, lane_,
                  [self = shared_from_this(), id,
@@ -183,8 +195,23 @@ void HttpCall::ask(ports::AskEffect question, UniqueFunction<void(ports::EffectA
                      resume(std::move(reply).error());
                    }
                  });
+  if (once_.empty()) return send_question(id, std::move(question));
+  // Whoever came first may have its reply already. What is committed from here on is told to us.
+  env_.store.load_reply(
+      id, lane_,
+      [self = shared_from_this(), id, question = std::move(question)](auto reply) mutable {
+        if (!self->asks_.contains(id)) return;
+        if (!reply) return self->env_.asks.fail(id, std::move(reply).error());
+        if (*reply) return self->env_.asks.reply(id, std::move(**reply));
+        self->send_question(id, std::move(question));
+      });
+}
+
+/// At once, as a unit of its own; a timeout does not take it back.
+void HttpCall::send_question(const std::string& id, ports::AskEffect question) {
   Headers headers = headers_;
   set_header(headers, header::kAsk, id);
+  if (!once_.empty()) set_header(headers, header::kAskOnce, "1");
   std::vector<ports::Append> records{
       make_record(env_, question.message, headers, static_cast<std::int64_t>(id.back()))};
   env_.log.append(std::move(records), lane_, [&asks = env_.asks, id](auto result) {

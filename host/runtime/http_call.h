@@ -24,7 +24,8 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
            Done done);
   ~HttpCall();
 
-  void start(ports::Call call);
+  /// `once`, unless empty, stands for a request that may be repeated: its asks are handled once.
+  void start(ports::Call call, std::string once = {});
   /// After an outcome in parts: the next one, in the time that the route has for it. An error ends
   /// the call. One at a time.
   using PartCallback = UniqueFunction<void(Result<ports::BodyPart>)>;
@@ -36,6 +37,8 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
   void on_step(ports::Step step);
   void begin_effect(ports::Effect effect);
   void ask(ports::AskEffect ask, UniqueFunction<void(ports::EffectAnswer)> resume);
+  void send_question(const std::string& id, ports::AskEffect question);
+  std::string ask_id(const ports::AskEffect& question);
   void rows(ports::RowsEffect effect, UniqueFunction<void(ports::EffectAnswer)> resume);
   void next_page(std::uint64_t cursor, UniqueFunction<void(ports::EffectAnswer)> resume);
   void arm_deadline();
@@ -55,6 +58,8 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
   std::shared_ptr<ports::Engine> engine_;
   std::unique_ptr<ports::Task> task_;
   std::set<std::string> asks_;
+  std::string once_;
+  std::size_t asked_ = 0;  // questions so far
   std::map<std::uint64_t, std::unique_ptr<ports::RowCursor>> cursors_;
   std::uint64_t last_cursor_ = 0;
   std::optional<ports::HttpOutcome> head_;  // of an answer in parts, until its first part is there

@@ -22,6 +22,8 @@ struct Limits {
   Duration park_after = std::chrono::milliseconds(20);
   Duration acknowledge_within = std::chrono::milliseconds(100);
   Duration retry_commit = std::chrono::milliseconds(200);  // the store said "not now"
+  Duration keep_replies = std::chrono::hours(1);           // of asks
+  Duration keep_answers = std::chrono::hours(24);          // to an Idempotency-Key, and its asks
   Duration drain = std::chrono::seconds(60);               // of coroutines on a replaced revision
 };
 

@@ -16,12 +16,13 @@ namespace host::runtime {
 /// What lives on one lane. Made by the control thread before start(), the lane's own after it.
 struct Runtime::OnLane {
   OnLane(int number, const Environment& env, const Settings& settings,
-         std::shared_ptr<RateLimiter> limiter)
+         std::shared_ptr<RateLimiter> limiter, std::shared_ptr<Idempotency> idempotency)
       : gateway(env, lane,
                 {.ready = settings.ready,
                  .pages = settings.pages,
                  .authenticator = settings.authenticator,
-                 .limiter = std::move(limiter)}),
+                 .limiter = std::move(limiter),
+                 .idempotency = std::move(idempotency)}),
         lane(number) {}
   /// Shards that end post to their lane, and requests that a door still holds are the lane's, so
   /// these go before it.
@@ -46,9 +47,10 @@ struct Runtime::OnLane {
 Runtime::Runtime(Environment environment, Settings settings)
     : env_(std::move(environment)),
       settings_(std::move(settings)),
-      limiter_(std::make_shared<RateLimiter>(env_.chance)) {
+      limiter_(std::make_shared<RateLimiter>(env_.chance)),
+      idempotency_(std::make_shared<Idempotency>()) {
   for (int i = 0; i < settings_.lanes; ++i) {
-    lanes_.push_back(std::make_unique<OnLane>(i, env_, settings_, limiter_));
+    lanes_.push_back(std::make_unique<OnLane>(i, env_, settings_, limiter_, idempotency_));
   }
 }
 

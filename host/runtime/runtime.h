@@ -15,6 +15,7 @@
 
 namespace host::runtime {
 
+class Idempotency;
 class RateLimiter;
 class Routes;
 
@@ -75,6 +76,7 @@ class Runtime {
   Environment env_;
   const Settings settings_;
   const std::shared_ptr<RateLimiter> limiter_;
+  const std::shared_ptr<Idempotency> idempotency_;
   std::vector<std::unique_ptr<OnLane>> lanes_;
   std::vector<std::shared_ptr<const ports::Revision>> revisions_;
   bool started_ = false;

@@ -47,4 +47,10 @@ inline constexpr bool kAnswerBeforeCommit = true;
 inline constexpr bool kAnswerBeforeCommit = false;
 #endif
 
+#ifdef HOST_SABOTAGE_ANSWER_NOT_KEPT  // what an Idempotency-Key did is forgotten
+inline constexpr bool kAnswerNotKept = true;
+#else
+inline constexpr bool kAnswerNotKept = false;
+#endif
+
 }  // namespace host::runtime::sabotage

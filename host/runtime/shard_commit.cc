@@ -281,7 +281,10 @@ void Shard::add_unit(Batch& batch, const ItemPtr& item) {
   }
   if (finished.unit.reply) {
     if (const std::string* ask = find_header(item->message.headers, header::kAsk)) {
-      commit.replies.push_back({*ask, *finished.unit.reply});
+      const bool once = find_header(item->message.headers, header::kAskOnce) != nullptr;
+      commit.replies.push_back(
+          {*ask, *finished.unit.reply,
+           env_.clock.now() + (once ? env_.limits.keep_answers : env_.limits.keep_replies)});
     }
   }
   if (finished.dead) commit.dead.push_back(*finished.dead);

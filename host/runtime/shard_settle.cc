@@ -15,6 +15,7 @@ void Shard::settle(ports::CommitResult result) {
       env_.metrics.add("host_fences_total", 1, {{"plugin", ref_.plugin}});
       reclaim(result.error);
       break;
+    case ports::CommitResult::Status::answered:  // not of a shard: only doors answer requests
     case ports::CommitResult::Status::unknown:
       reclaim(result.error);
       break;

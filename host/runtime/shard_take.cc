@@ -201,6 +201,14 @@ void Shard::deliver(const ItemPtr& item, const Manifest::Subscription* subscript
     item->once_id = message.topic + std::string(1, '\0') + *inspected->once;
     item->once_until = item->taken + subscription->once->within;
   }
+  const std::string* ask = find_header(message.headers, header::kAskOnce) != nullptr
+                               ? find_header(message.headers, header::kAsk)
+                               : nullptr;
+  // Where a subscription has `once`, that says what a repeat is.
+  if (ask != nullptr && !subscription->once) {
+    item->once_id = message.topic + std::string(1, '\1') + *ask;
+    item->once_until = item->taken + env_.limits.keep_answers;
+  }
   if (message.key) {
     if (const std::string_view problem = key_problem(*message.key); !problem.empty()) {
       refuse(item, "bad_key", make_error(Error::Code::invalid, std::string(problem)));

@@ -1,10 +1,5 @@
 #include "host/script/chance.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include "host/base/check.h"
-
 namespace host::script {
 namespace {
 
@@ -13,34 +8,6 @@ void append_big_endian(std::string& out, std::uint64_t value) {
 }
 
 }  // namespace
-
-Digest sha256(std::string_view text) {
-  Digest digest;
-  const int done =
-      EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-  HOST_CHECK(done == 1, "SHA-256 is always there");
-  return digest;
-}
-
-Digest hmac_sha256(std::string_view key, std::string_view text) {
-  Digest digest;
-  const auto* done = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-                          reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-                          digest.data(), nullptr);
-  HOST_CHECK(done != nullptr, "HMAC-SHA-256 is always there");
-  return digest;
-}
-
-std::string to_hex(const unsigned char* bytes, std::size_t count) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * count);
-  for (std::size_t i = 0; i < count; ++i) {
-    text.push_back(kDigits[bytes[i] >> 4]);
-    text.push_back(kDigits[bytes[i] & 15]);
-  }
-  return text;
-}
 
 Chance::Chance(std::string key, std::string label)
     : key_(std::move(key)), label_(std::move(label)) {}

@@ -1,16 +1,11 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
-#include <string_view>
+
+#include "host/base/digest.h"
 
 namespace host::script {
-
-using Digest = std::array<unsigned char, 32>;
-Digest sha256(std::string_view text);
-Digest hmac_sha256(std::string_view key, std::string_view text);
-std::string to_hex(const unsigned char* bytes, std::size_t count);
 
 /// Repeatable chance. The algorithm is part of the API (docs name it, tests have vectors), for a
 /// seed must choose the same for ever:

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "host/script/chance.h"
+#include "host/base/digest.h"
 
 namespace host::script {
 namespace {

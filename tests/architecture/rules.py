@@ -47,8 +47,7 @@ THIRD_PARTY = {
     "prometheus/": ["host/adapters/telemetry"],
     "nlohmann/": ["host/script", "bindings", "host/app", "host/adapters/sqlite",
                   "host/adapters/tokens"],
-    "openssl/": ["host/script", "bindings", "host/adapters/sqlite", "host/adapters/tokens",
-                 "host/adapters/web"],
+    "openssl/": ["host/base", "host/adapters/web"],
     "CLI/": ["host/app"],
     "catch2/": ["tests"],
 }

@@ -43,7 +43,6 @@
 /// and may have, for cases that are left out without it,
 ///
 ///     void truncate(const std::string& topic, PartitionNumber, Offset before);  // as retention
-///     std::optional<std::string> reply(const std::string& ask_id);  // a row that a commit wrote
 namespace host::contract {
 
 inline constexpr PartitionNumber kPartitions = 4;

@@ -27,7 +27,6 @@ struct FakeStoreFixture {
     fake_log.stop();
   }
   bool shares_store() { return fake_log.shares_store(); }
-  std::optional<std::string> reply(const std::string& ask_id) { return fake.reply(ask_id); }
 
   fakes::Scheduler scheduler;
   fakes::FakeLog fake_log;

@@ -1,8 +1,6 @@
 // The contract suites of log, store and plugin SQL on the embedded adapter: with threads and
 // without.
 
-#include <sqlite3.h>
-
 #include "host/adapters/sqlite/database.h"
 #include "tests/contract/contract_support.h"
 #include "tests/integration/sqlite/support.h"
@@ -36,23 +34,6 @@ struct SqliteFixture {
   }
   void stop() { database->stop(); }
   bool shares_store() { return database->shares_store(); }
-  std::optional<std::string> reply(const std::string& ask_id) const {
-    sqlite3* db = nullptr;
-    sqlite3_stmt* row = nullptr;
-    REQUIRE(sqlite3_open(folder.file().c_str(), &db) == SQLITE_OK);
-    REQUIRE(sqlite3_prepare_v2(db, "select payload from host_reply where ask_id = ?", -1, &row,
-                               nullptr) == SQLITE_OK);
-    sqlite3_bind_text(row, 1, ask_id.c_str(), -1, SQLITE_STATIC);
-    std::optional<std::string> payload;
-    if (sqlite3_step(row) == SQLITE_ROW) {
-      payload.emplace(static_cast<const char*>(sqlite3_column_blob(row, 0)),
-                      static_cast<std::size_t>(sqlite3_column_bytes(row, 0)));
-    }
-    sqlite3_finalize(row);
-    sqlite3_close(db);
-    return payload;
-  }
-
   const bool threads;
   const journal::Bounds bounds;
   TemporaryFolder folder;

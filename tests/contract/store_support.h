@@ -98,6 +98,19 @@ struct StoreCase {
     f.store().once_seen(shard, std::move(ids), now, f.executor(), answer.taker());
     return must(await(f, answer));
   }
+  std::optional<std::string> reply(std::string ask_id) {
+    Answer<Result<std::optional<std::string>>> answer;
+    f.store().load_reply(std::move(ask_id), f.executor(), answer.taker());
+    return must(await(f, answer));
+  }
+  std::optional<ports::KeptAnswer> kept(std::string scope, Time now) {
+    return kept(shard.plugin, std::move(scope), now);
+  }
+  std::optional<ports::KeptAnswer> kept(const std::string& plugin, std::string scope, Time now) {
+    Answer<Result<std::optional<ports::KeptAnswer>>> answer;
+    f.store().kept_answer(plugin, std::move(scope), now, f.executor(), answer.taker());
+    return must(await(f, answer));
+  }
   ports::StateList list(const std::string& plugin, std::string after, std::size_t limit) {
     Answer<Result<ports::StateList>> answer;
     f.store().list_states(plugin, std::move(after), limit, f.executor(), answer.taker());

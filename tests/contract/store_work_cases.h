@@ -251,19 +251,106 @@ TEMPLATE_LIST_TEST_CASE("a mark is kept per topic, partition and stream", "[stor
 TEMPLATE_LIST_TEST_CASE("replies are written with the commit, the last one counts", "[store]",
                         StoreFixtures) {
   StoreCase<TestType> s;
-  if constexpr (requires { s.f.reply("id"); }) {
-    s.own();
-    ShardCommit commit = s.next();
-    const std::string large = binary(kLargest);
-    commit.replies = {{"ask1", "first"}, {"ask2", large}, {"ask1", "second"}};
-    s.commit_ok(commit);
-    CHECK(s.f.reply("ask1") == "second");
-    CHECK(s.f.reply("ask2") == large);
-    CHECK_FALSE(s.f.reply("ask3").has_value());
-    commit.replies = {{"ask3", "of a fenced commit"}};
-    CHECK(s.commit(commit).status == Status::fenced);
-    CHECK_FALSE(s.f.reply("ask3").has_value());
-  }
+  s.own();
+  ShardCommit commit = s.next();
+  const std::string large = binary(kLargest);
+  const Time later = s.at(3600);
+  commit.replies = {{"ask1", "first", later}, {"ask2", large, later}, {"ask1", "second", later}};
+  s.commit_ok(commit);
+  CHECK(s.reply("ask1") == "second");
+  CHECK(s.reply("ask2") == large);
+  CHECK_FALSE(s.reply("ask3").has_value());
+  commit.replies = {{"ask3", "of a fenced commit", later}};
+  CHECK(s.commit(commit).status == Status::fenced);
+  CHECK_FALSE(s.reply("ask3").has_value());
+  s.reopen();
+  CHECK(s.reply("ask1") == "second");
+}
+
+TEMPLATE_LIST_TEST_CASE("an answer is kept whole with its commit, for its plugin, for its time",
+                        "[store]", StoreFixtures) {
+  StoreCase<TestType> s;
+  s.own();
+  const std::string scope = binary(32);
+  ports::KeptAnswer answer{.scope = scope,
+                           .request = binary(16),
+                           .response = {.status = 201, .headers = {{"a", "b"}}, .body = binary(99)},
+                           .whole = true,
+                           .until = s.at(100)};
+  ShardCommit commit = s.next();
+  commit.answers = {
+      answer, {.scope = "other", .request = {}, .response = {}, .whole = false, .until = s.at(50)}};
+  CHECK_FALSE(commit.empty());
+  s.commit_ok(commit);
+  s.reopen();
+  const auto kept = s.kept(scope, s.at(99));
+  REQUIRE(kept);
+  CHECK(kept->scope == scope);
+  CHECK(kept->request == answer.request);
+  CHECK(kept->response.status == 201);
+  CHECK(kept->response.headers == answer.response.headers);
+  CHECK(kept->response.body == answer.response.body);
+  CHECK(kept->whole);
+  CHECK(kept->until == s.at(100));
+  REQUIRE(s.kept("other", s.at(49)));
+  CHECK_FALSE(s.kept("other", s.at(49))->whole);
+  CHECK_FALSE(s.kept("other", s.at(50)));
+  CHECK_FALSE(s.kept("foxes", scope, s.at(1)));
+  CHECK_FALSE(s.kept("nobody", s.at(1)));
+}
+
+TEMPLATE_LIST_TEST_CASE("a request is answered once, whichever shard commits", "[store]",
+                        StoreFixtures) {
+  StoreCase<TestType> s;
+  s.own();
+  const auto answer = [&](const char* scope, const char* body, Time until) {
+    return ports::KeptAnswer{.scope = scope,
+                             .request = {},
+                             .response = {.status = 200, .headers = {}, .body = body},
+                             .whole = true,
+                             .until = until};
+  };
+  ShardCommit first = s.next();
+  first.answers = {answer("a", "first", s.at(100))};
+  s.commit_ok(first);
+
+  ShardCommit second;
+  second.shard = {s.shard.plugin, s.shard.number + 1};
+  const ShardImage image = s.claim(second.shard);
+  second.epoch = image.epoch;
+  second.commit_no = image.commit_no;
+  second.states.push_back({"k", StateRow{"{}", 1, {}}});
+  second.answers = {answer("b", "new", s.at(100)), answer("a", "again", s.at(100))};
+  const CommitResult refused = s.commit(second);
+  CHECK(refused.status == Status::answered);
+  REQUIRE(refused.failed.size() == 1);
+  CHECK(refused.failed[0].first == 1);
+  CHECK_FALSE(s.kept("b", s.at(1)));
+  CHECK(s.kept("a", s.at(1))->response.body == "first");
+
+  second.answers.pop_back();
+  CHECK(s.commit(second).status == Status::committed);
+  CHECK(s.kept("b", s.at(1))->response.body == "new");
+}
+
+TEMPLATE_LIST_TEST_CASE("an answer whose time is over is no hindrance", "[store]", StoreFixtures) {
+  StoreCase<TestType> s;
+  s.own();
+  ports::KeptAnswer answer{.scope = "a",
+                           .request = {},
+                           .response = {.status = 200, .headers = {}, .body = "old"},
+                           .whole = true,
+                           .until = s.at(10)};
+  ShardCommit commit = s.next();
+  commit.answers = {answer};
+  s.commit_ok(commit);
+  s.f.clock().advance(std::chrono::seconds(11));
+  answer.response.body = "new";
+  answer.until = s.at(100);
+  commit = s.next();
+  commit.answers = {answer};
+  s.commit_ok(commit);
+  CHECK(s.kept("a", s.at(12))->response.body == "new");
 }
 
 }  // namespace host::contract

@@ -233,6 +233,7 @@ CommitResult FakeStore::apply(const ShardCommit& commit) {
             {}};
   }
   if (std::optional<CommitResult> failed = run_sql(commit)) return *std::move(failed);
+  if (std::optional<CommitResult> known = answered_before(commit)) return *std::move(known);
   const bool shared = log_.shares_store();
   if (shared && !commit.outgoing.empty()) {
     if (std::optional<Error> error = log_.append_now(commit.outgoing)) {
@@ -245,6 +246,9 @@ CommitResult FakeStore::apply(const ShardCommit& commit) {
   }
   for (const std::string& id : commit.dead_remove) content_->dead.erase({commit.shard.plugin, id});
   for (const ports::Reply& reply : commit.replies) content_->replies[reply.ask_id] = reply.payload;
+  for (const ports::KeptAnswer& answer : commit.answers) {
+    content_->answers[{commit.shard.plugin, answer.scope}] = answer;
+  }
   for (const ports::CommitUnit& unit : commit.units) {
     for (const SqlStatement& statement : unit.sql) {
       content_->sql.push_back({commit.shard.plugin, unit.message_id, statement});
@@ -268,6 +272,18 @@ std::optional<CommitResult> FakeStore::run_sql(const ShardCommit& commit) {
       result.failed.emplace_back(i, *std::move(error));
       break;
     }
+  }
+  if (result.failed.empty()) return std::nullopt;
+  result.error = result.failed.front().second;
+  return result;
+}
+
+std::optional<CommitResult> FakeStore::answered_before(const ShardCommit& commit) const {
+  CommitResult result{Status::answered, {}, {}};
+  for (std::size_t i = 0; i < commit.answers.size(); ++i) {
+    const auto known = content_->answers.find({commit.shard.plugin, commit.answers[i].scope});
+    if (known == content_->answers.end() || known->second.until <= clock_.now()) continue;
+    result.failed.emplace_back(i, make_error(Error::Code::conflict, "it was answered before"));
   }
   if (result.failed.empty()) return std::nullopt;
   result.error = result.failed.front().second;

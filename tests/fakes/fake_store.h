@@ -49,6 +49,10 @@ class FakeStore : public ports::Store {
                    Executor& executor, Callback<std::vector<ports::TimerRow>> callback) override;
   void once_seen(const ShardRef& shard, std::vector<std::string> ids, Time now, Executor& executor,
                  Callback<std::vector<bool>> callback) override;
+  void kept_answer(const std::string& plugin, std::string scope, Time now, Executor& executor,
+                   Callback<std::optional<ports::KeptAnswer>> callback) override;
+  void load_reply(std::string ask_id, Executor& executor,
+                  Callback<std::optional<std::string>> callback) override;
   void read_state(const ShardRef& shard, std::string key, Executor& executor,
                   Callback<ports::StateRow> callback) override;
   void list_states(const std::string& plugin, std::string after, std::size_t limit,
@@ -121,6 +125,7 @@ class FakeStore : public ports::Store {
   template <class T, class Make>
   void answer(Executor& executor, Callback<T> callback, Make make);
   ports::CommitResult apply(const ports::ShardCommit& commit);
+  std::optional<ports::CommitResult> answered_before(const ports::ShardCommit& commit) const;
   std::optional<ports::CommitResult> run_sql(const ports::ShardCommit& commit);
   ports::CommitResult carry_out(Operation& operation);
   void finish(Operation& operation);

@@ -34,6 +34,7 @@ struct FakeStore::Content {
   std::map<ShardRef, Shard> shards;
   std::map<std::pair<std::string, std::string>, ports::DeadLetter> dead;  // plugin, id
   std::map<std::string, std::string> replies;
+  std::map<std::pair<std::string, std::string>, ports::KeptAnswer> answers;  // plugin, scope
   std::map<std::string, GoodSources> good;
   std::map<std::string, std::vector<std::string>> migrations;
   std::vector<RanSql> sql;

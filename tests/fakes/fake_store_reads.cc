@@ -79,6 +79,29 @@ void FakeStore::once_seen(const ShardRef& shard, std::vector<std::string> ids, T
          });
 }
 
+void FakeStore::kept_answer(const std::string& plugin, std::string scope, Time now,
+                            Executor& executor,
+                            Callback<std::optional<ports::KeptAnswer>> callback) {
+  using Answer = std::optional<ports::KeptAnswer>;
+  answer(executor, std::move(callback),
+         [this, place = std::pair(plugin, std::move(scope)), now]() -> Result<Answer> {
+           if (std::optional<Error> error = next_read_failure()) return *std::move(error);
+           const auto found = content_->answers.find(place);
+           if (found == content_->answers.end() || found->second.until <= now) return Answer{};
+           return Answer{found->second};
+         });
+}
+
+void FakeStore::load_reply(std::string ask_id, Executor& executor,
+                           Callback<std::optional<std::string>> callback) {
+  using Payload = std::optional<std::string>;
+  answer(executor, std::move(callback), [this, id = std::move(ask_id)]() -> Result<Payload> {
+    if (std::optional<Error> error = next_read_failure()) return *std::move(error);
+    const auto found = content_->replies.find(id);
+    return found == content_->replies.end() ? Payload{} : Payload{found->second};
+  });
+}
+
 void FakeStore::read_state(const ShardRef& shard, std::string key, Executor& executor,
                            Callback<StateRow> callback) {
   answer(executor, std::move(callback), [this, shard, key = std::move(key)]() -> Result<StateRow> {

@@ -581,7 +581,8 @@ class BadInputTest(unittest.TestCase):
                  "application/json"),
                 ("POST", "/strict", long, {}, 413, ""),
                 ("POST", "/good/%FF", '{"n":1}', {}, 400, ""),
-                ("POST", "/strict", '{"n":1}', {"Idempotency-Key": "x"}, 501, "this version")):
+                ("POST", "/strict", '{"n":1}', {"Idempotency-Key": "a b"}, 422, "visible ASCII"),
+                ("GET", "/strict/1", None, {"Idempotency-Key": "x"}, 400, "goes with POST")):
             with self.subTest((method, path, raw, headers)):
                 got, problem, kind = self.problem(method, path, None, raw, headers)
                 self.assertEqual((got, kind), (status, "application/problem+json"), problem)

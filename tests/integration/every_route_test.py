@@ -99,6 +99,7 @@ class Api:
         self.case, self.host = case, host
         status, self.document = host.get("/openapi.json")
         case.assertEqual(status, 200)
+        self.keys = 0
         self.known = {}  # name of a path parameter: values that answers had
         self.counts = {}
 
@@ -168,7 +169,11 @@ class Api:
         return kind, json.dumps(found).encode()
 
     def send(self, method, target, headers, data=None):
-        """(status, headers, body); of a stream only its beginning."""
+        """(status, headers, body); of a stream only its beginning. Each request is a new one."""
+        key = headers.get("Idempotency-Key", "")
+        if re.fullmatch("[!-~]{1,255}", key):
+            self.keys += 1
+            headers = {**headers, "Idempotency-Key": f"{self.keys}-{key}"[:255]}
         connection = http.client.HTTPConnection("127.0.0.1", self.host.port,
                                                 timeout=process.DEADLINE_SECONDS)
         try:

@@ -1,5 +1,7 @@
 #include "host/runtime/door.h"
 
+#include <set>
+
 #include "tests/runtime/shard_fixture.h"
 
 namespace host::runtime {
@@ -12,12 +14,12 @@ struct World : Outside {
     door.start();
     settle();
   }
-  void send(int n) {
+  void send(int n, std::optional<ports::KeptAnswer> answer = {}) {
     std::vector<Emit> emits;
     for (int i = 0; i < n; ++i) {
       emits.push_back({.topic = "out", .key = "k", .payload = std::to_string(i), .headers = {}});
     }
-    door.send(std::move(emits), {{"correlation-id", "c"}},
+    door.send(std::move(emits), {{"correlation-id", "c"}}, std::move(answer),
               [this](Result<void> r) { answers.push_back(r ? "ok" : to_string(r.error().code)); });
   }
   std::size_t sent() { return log.records("out").size(); }
@@ -43,6 +45,30 @@ TEST_CASE("several messages are sent in one commit, with ids and headers", "[doo
   REQUIRE(find_header(record.headers, header::kId)->starts_with("p/1000000/"));
   REQUIRE(*find_header(record.headers, "correlation-id") == "c");
   REQUIRE(find_header(record.headers, header::kOrigin) != nullptr);
+}
+
+TEST_CASE("of requests in one commit only the one that was answered before is refused", "[door]") {
+  World w;
+  const auto answer = [&](const char* scope) {
+    return ports::KeptAnswer{
+        .scope = scope, .request = {}, .response = {}, .whole = true, .until = w.now() + hours(1)};
+  };
+  w.send(1, answer("a"));
+  w.settle();
+  w.send(2);
+  w.send(1, answer("b"));
+  w.send(1, answer("a"));
+  w.send(0, answer("c"));
+  w.settle();
+  REQUIRE(w.answers == Lines{"ok", "conflict", "ok", "ok", "ok"});
+  REQUIRE(w.sent() == 4);
+  w.send(1);
+  w.settle();
+  REQUIRE(w.sent() == 5);
+  std::set<std::string> ids;
+  for (const Record& record : w.log.records("out")) {
+    REQUIRE(ids.insert(*find_header(record.headers, header::kId)).second);
+  }
 }
 
 TEST_CASE("a store that cannot write now is told, and the next request is tried", "[door]") {

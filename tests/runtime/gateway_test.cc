@@ -37,7 +37,6 @@ TEST_CASE("paths and methods that no route has are answered as such", "[gateway]
   REQUIRE(*find_header(options->answer->headers, "allow") == "GET, POST");
   REQUIRE(w.ask("HEAD", "/a")->answer->status == 200);
   REQUIRE(w.ask("GET", "/healthz")->answer->status == 200);
-  REQUIRE(w.ask("POST", "/a", {{"idempotency-key", "x"}})->answer->status == 501);
 }
 
 TEST_CASE("a request that sends is answered when it is durable, not before", "[gateway]") {

@@ -48,13 +48,15 @@ struct HttpWorld : Outside {
     gateway.publish(*runtime::Routes::make({&code->manifest()}));
   }
   std::shared_ptr<fakes::Exchange> ask(const std::string& method, const std::string& path,
-                                       Headers headers = {}, bool slow = false) {
+                                       Headers headers = {}, bool slow = false,
+                                       std::string body = {}) {
     auto exchange = std::make_shared<fakes::Exchange>();
     exchange->slow = slow;
     HttpRequest request;
     request.method = method;
     request.target = request.path = path;
     request.headers = std::move(headers);
+    request.body = std::move(body);
     gateway.handle(std::move(request), std::make_unique<fakes::FakeResponder>(exchange, lane));
     return exchange;
   }

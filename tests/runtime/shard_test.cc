@@ -308,6 +308,45 @@ TEST_CASE("once counts what is pending as seen, also after a restart", "[shard]"
   REQUIRE(state(w, "k") == "a");
 }
 
+TEST_CASE("an ask that may be repeated is handled once, an ordinary one as often as it comes",
+          "[shard]") {
+  Outside w;
+  Script s;
+  s.on("in", [](const ports::Call& call, const auto&) {
+    UnitOfWork unit;
+    unit.state = StateChange{call.state.bytes.value_or("") + call.message.payload};
+    unit.reply = "reply " + call.message.payload;
+    return fakes::done(std::move(unit));
+  });
+  const Headers once{{header::kAsk, "id1"}, {header::kAskOnce, "1"}};
+  auto p = std::make_unique<Process>(w, s.revision());
+  w.append("in", "k", "a", once);
+  w.append("in", "k", "a", once);
+  w.settle();
+  w.append("in", "k", "a", once);
+  w.settle();
+  p.reset();
+  p = std::make_unique<Process>(w, s.revision());
+  w.append("in", "k", "a", once);
+  w.append("in", "k", "b", {{header::kAsk, "id2"}});
+  w.append("in", "k", "b", {{header::kAsk, "id2"}});
+  w.settle();
+  REQUIRE(state(w, "k") == "abb");
+  REQUIRE(w.store.reply("id1") == "reply a");
+  REQUIRE(w.metrics.value("host_once_dropped_total") == 3);
+}
+
+TEST_CASE("where a subscription has once, that says what a repeated ask is", "[shard]") {
+  Outside w;
+  Script s = once_script();
+  Process p(w, s.revision());
+  w.append("in", "k", "a", {{header::kAsk, "id1"}, {header::kAskOnce, "1"}});
+  w.append("in", "k", "a", {{header::kAsk, "id2"}, {header::kAskOnce, "1"}});
+  w.append("in", "k", "b", {{header::kAsk, "id1"}, {header::kAskOnce, "1"}});
+  w.settle();
+  REQUIRE(state(w, "k") == "ab");
+}
+
 TEST_CASE("a repeat whose key is unrolled under it is still dropped", "[shard]") {
   Outside w;
   Script s = once_script();

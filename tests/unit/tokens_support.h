@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "host/adapters/tokens/digest.h"
+#include "host/base/digest.h"
 
 namespace host::tokens {
 

@@ -34,15 +34,16 @@ std::int64_t fence(Connection& db, const ShardCommit& c) {
 }
 
 /// What others must see at once is written as rows.
-void write_shared_rows(Connection& db, const ShardCommit& c, Time now) {
+void write_shared_rows(Connection& db, const ShardCommit& c) {
   for (const std::string& id : c.dead_remove) {
     db.run("delete from host_dead_letter where plugin = ? and id = ?", c.shard.plugin, id);
   }
   for (const ports::DeadLetter& letter : c.dead) insert_dead_letter(db, letter);
   for (const ports::Reply& reply : c.replies) {
-    db.run("insert or replace into host_reply (ask_id, payload, created) values (?, ?, ?)",
-           reply.ask_id, Blob{reply.payload}, now);
+    db.run("insert or replace into host_reply (ask_id, payload, until) values (?, ?, ?)",
+           reply.ask_id, Blob{reply.payload}, reply.until);
   }
+  for (const ports::KeptAnswer& answer : c.answers) insert_answer(db, c.shard.plugin, answer);
 }
 
 /// A message that the log refuses for good becomes a dead letter of who sent it.
@@ -108,12 +109,14 @@ class CommitJob final : public WriteJob {
                         "shard " + commit_.shard.to_string() + " has another owner");
     }
     if (overran_) return first_failure();
+    find_answered(round);
+    if (!answered_.empty()) return answered_.front().second;
     Result<Image> image = overlays_.find(commit_.shard);
     if (!image) return image.error();
     overlay_ = std::move(image->overlay);
     HOST_CHECK(overlay_ != nullptr, "a shard that was claimed has an overlay");
     write_image(round, shard);
-    write_shared_rows(round.db, commit_, round.now);
+    write_shared_rows(round.db, commit_);
     write_outgoing(round, commit_);
     for (std::size_t i = 0; i < commit_.units.size(); ++i) {
       if (!run_unit(round.db, i)) return first_failure();  // the transaction is gone
@@ -132,6 +135,8 @@ class CommitJob final : public WriteJob {
     CommitResult result{.status = status(ending.kind), .error = std::move(ending.error)};
     if (result.status == CommitResult::Status::sql_failed) {
       for (auto& [unit, error] : failed_) result.failed.emplace_back(unit, std::move(error));
+    } else if (result.status == CommitResult::Status::answered) {
+      result.failed = std::move(answered_);
     }
     executor_.post([callback = std::move(callback_), result = std::move(result)]() mutable {
       callback(std::move(result));
@@ -139,6 +144,17 @@ class CommitJob final : public WriteJob {
   }
 
  private:
+  /// Requests of this commit that another one answered.
+  void find_answered(Round& round) {
+    answered_.clear();
+    for (std::size_t i = 0; i < commit_.answers.size(); ++i) {
+      if (!read_answer(round.db, commit_.shard.plugin, commit_.answers[i].scope, round.now)) {
+        continue;
+      }
+      answered_.emplace_back(i, make_error(Error::Code::conflict, "it was answered before"));
+    }
+  }
+
   /// The journal record of this commit, and a slice of what earlier ones left behind.
   void write_image(Round& round, std::int64_t shard) {
     changes_.emplace(overlay_->complete(commit_));
@@ -188,6 +204,7 @@ class CommitJob final : public WriteJob {
         break;
     }
     if (fenced_) return CommitResult::Status::fenced;
+    if (!answered_.empty()) return CommitResult::Status::answered;
     return failed_.empty() ? CommitResult::Status::not_now : CommitResult::Status::sql_failed;
   }
 
@@ -207,7 +224,8 @@ class CommitJob final : public WriteJob {
   // A unit used up its time. The units after it are not tried: hundreds such would hold up the
   // commits of all plugins for as many times 50 ms. They are tried with the next commit.
   bool overran_ = false;
-  std::map<std::size_t, Error> failed_;  // by unit; kept when the round is repeated
+  std::map<std::size_t, Error> failed_;                  // by unit; kept when the round is repeated
+  std::vector<std::pair<std::size_t, Error>> answered_;  // by answer
 };
 
 }  // namespace

@@ -188,6 +188,27 @@ void Database::once_seen(const ShardRef& shard, std::vector<std::string> ids, Ti
       });
 }
 
+void Database::kept_answer(const std::string& plugin, std::string scope, Time now,
+                           Executor& executor,
+                           Callback<std::optional<ports::KeptAnswer>> callback) {
+  using Answer = std::optional<ports::KeptAnswer>;
+  read_async<Answer>(*parts_->reader, "reading a kept answer", executor, std::move(callback),
+                     [plugin, scope = std::move(scope), now](Connection& db) -> Result<Answer> {
+                       return read_answer(db, plugin, scope, now);
+                     });
+}
+
+void Database::load_reply(std::string ask_id, Executor& executor,
+                          Callback<std::optional<std::string>> callback) {
+  using Payload = std::optional<std::string>;
+  read_async<Payload>(*parts_->reader, "reading a reply", executor, std::move(callback),
+                      [id = std::move(ask_id)](Connection& db) -> Result<Payload> {
+                        Statement row =
+                            db.query("select payload from host_reply where ask_id = ?", id);
+                        return row.step() ? Payload(row.bytes(0)) : std::nullopt;
+                      });
+}
+
 void Database::read_state(const ShardRef& shard, std::string key, Executor& executor,
                           Callback<StateRow> callback) {
   read_async<StateRow>(*parts_->reader, "reading a state", executor, std::move(callback),

@@ -15,7 +15,6 @@ constexpr int kSliceBatches = 32;
 constexpr std::int64_t kSliceBytes = 8 << 20;
 constexpr int kSliceRows = 500;
 constexpr std::int64_t kWorthwhilePages = 1000;
-constexpr auto kReplyLife = std::chrono::hours(1);
 
 /// The lowest offset that some plugin has not read. What commits say in memory is newer than the
 /// tables, and all that there is of a plugin that has only begun.
@@ -106,10 +105,10 @@ Result<void> retain_partition(Writer& writer, LogIndex& index, const Overlays& o
 }
 
 /// Deletes by slices whatever `sql` (with "now" and a limit) selects.
-Result<void> sweep(Writer& writer, const char* sql, Duration age) {
+Result<void> sweep(Writer& writer, const char* sql) {
   for (int gone = kSliceRows; gone == kSliceRows;) {
     Result<void> done = write_now(writer, [&](Round& round) -> Result<void> {
-      gone = round.db.run(sql, round.now - age, kSliceRows);
+      gone = round.db.run(sql, round.now, kSliceRows);
       return {};
     });
     if (!done) return done;
@@ -148,21 +147,18 @@ Result<void> retain(Writer& writer, LogIndex& index, const Overlays& overlays) {
         return done;
     }
   }
-  Result<void> done = sweep(writer,
-                            "delete from host_reply where ask_id in (select ask_id from host_reply"
-                            " where created < ? limit ?)",
-                            kReplyLife);
-  if (!done) return done;
-  done = sweep(writer,
-               "delete from host_once_seen where (shard, id) in (select shard, id"
-               " from host_once_seen where until <= ? limit ?)",
-               Duration{0});
-  if (!done) return done;
-  done = sweep(writer,
-               "delete from host_state where (shard, key) in (select shard, key from host_state"
-               " where bytes is null and quiet_until <= ? limit ?)",
-               Duration{0});
-  if (!done) return done;
+  for (const char* sql : {
+           "delete from host_reply where ask_id in (select ask_id from host_reply"
+           " where until <= ? limit ?)",
+           "delete from host_answer where id in (select id from host_answer"
+           " where until <= ? limit ?)",
+           "delete from host_once_seen where (shard, id) in (select shard, id"
+           " from host_once_seen where until <= ? limit ?)",
+           "delete from host_state where (shard, key) in (select shard, key from host_state"
+           " where bytes is null and quiet_until <= ? limit ?)",
+       }) {
+    if (Result<void> done = sweep(writer, sql); !done) return done;
+  }
   return give_back(writer);
 }
 

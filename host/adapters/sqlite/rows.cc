@@ -81,4 +81,29 @@ ports::StateRow state_row(const Statement& row, int first_column) {
           .quiet_until = row.optional_time(first_column + 2)};
 }
 
+std::optional<ports::KeptAnswer> read_answer(Connection& db, const std::string& plugin,
+                                             const std::string& scope, Time now) {
+  Statement row = db.query(
+      "select request, status, headers, body, whole, until from host_answer"
+      " where plugin = ? and scope = ? and until > ?",
+      plugin, Blob{scope}, now);
+  if (!row.step()) return std::nullopt;
+  return ports::KeptAnswer{.scope = scope,
+                           .request = row.bytes(0),
+                           .response = {.status = static_cast<int>(row.integer(1)),
+                                        .headers = headers_of(row.view(2)),
+                                        .body = row.bytes(3)},
+                           .whole = row.integer(4) != 0,
+                           .until = row.time(5)};
+}
+
+void insert_answer(Connection& db, const std::string& plugin, const ports::KeptAnswer& answer) {
+  db.run(
+      "insert or replace into host_answer (plugin, scope, request, status, headers, body, whole,"
+      " until) values (?, ?, ?, ?, ?, ?, ?, ?)",
+      plugin, Blob{answer.scope}, Blob{answer.request}, answer.response.status,
+      Blob{journal::encode_pairs(answer.response.headers)}, Blob{answer.response.body},
+      answer.whole ? 1 : 0, answer.until);
+}
+
 }  // namespace host::sqlite

@@ -21,6 +21,11 @@ void insert_dead_letter(Connection& db, const ports::DeadLetter& letter);
 
 ports::StateRow state_row(const Statement& row, int first_column);
 
+/// The answer kept for `scope` at `now`.
+std::optional<ports::KeptAnswer> read_answer(Connection& db, const std::string& plugin,
+                                             const std::string& scope, Time now);
+void insert_answer(Connection& db, const std::string& plugin, const ports::KeptAnswer& answer);
+
 Headers headers_of(std::string_view bytes);
 
 }  // namespace host::sqlite

@@ -21,6 +21,16 @@ constexpr std::uintmax_t kCheckedWhole = std::uintmax_t{32} << 20;
 // A shard's records lie together: the row id is (shard << 40) + commit number.
 constexpr const char* kJournalTable =
     "create table host_journal (id integer primary key, data blob not null)";
+constexpr const char* kReplyTable =
+    "create table host_reply (ask_id text primary key, payload blob not null,"
+    " until integer not null) without rowid";
+constexpr const char* kReplyIndex = "create index host_reply_until on host_reply (until)";
+// Of requests with an Idempotency-Key.
+constexpr const char* kAnswerTable =
+    "create table host_answer (id integer primary key, plugin text not null, scope blob not null,"
+    " request blob not null, status integer not null, headers blob not null, body blob not null,"
+    " whole integer not null, until integer not null, unique (plugin, scope))";
+constexpr const char* kAnswerIndex = "create index host_answer_until on host_answer (until)";
 constexpr std::array kTables{
     "create table host_meta (name text primary key, value blob) without rowid",
 
@@ -73,9 +83,10 @@ constexpr std::array kTables{
     " error text not null, hint text not null, file text not null, line integer not null,"
     " revision text not null, at integer not null, unique (plugin, id))",
     "create index host_dead_letter_at on host_dead_letter (at, n)",
-    "create table host_reply (ask_id text primary key, payload blob not null,"
-    " created integer not null) without rowid",
-    "create index host_reply_created on host_reply (created)",
+    kReplyTable,
+    kReplyIndex,
+    kAnswerTable,
+    kAnswerIndex,
 
     "create table host_migration (plugin text, number integer, hash text not null,"
     " primary key (plugin, number)) without rowid",
@@ -105,12 +116,17 @@ bool only_begun(Connection& db) {
          sql.number("select count(*) from sqlite_master") == 0;
 }
 
-/// Version 1 kept every value as a row and had no journal: to it an empty one is added.
+/// Version 1 kept every value as a row and had no journal: to it an empty one is added. Before
+/// version 3 no answers were kept, and replies for an hour, by processes that asked: nobody asks
+/// for those any more.
 void upgrade(Connection& db) {
   Session& sql = db.session();
-  if (sql.number("pragma user_version") == kSchemaVersion) return;
+  const std::int64_t version = sql.number("pragma user_version");
+  if (version == kSchemaVersion) return;
   sql.run("begin immediate");
-  sql.run(kJournalTable);
+  if (version < 2) sql.run(kJournalTable);
+  sql.run("drop table host_reply");
+  for (const char* made : {kReplyTable, kReplyIndex, kAnswerTable, kAnswerIndex}) sql.run(made);
   sql.run("pragma user_version = " + std::to_string(kSchemaVersion));
   sql.run("commit");
 }

@@ -12,7 +12,7 @@ namespace host::sqlite {
 
 /// Of the data file, written at its creation.
 inline constexpr std::int64_t kApplicationId = 0x686f7374;  // "host"
-inline constexpr std::int64_t kSchemaVersion = 2;
+inline constexpr std::int64_t kSchemaVersion = 3;
 
 /// The host's tables begin so; no plugin's may.
 inline constexpr const char* kHostPrefix = "host_";

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "host/adapters/tokens/digest.h"
 #include "host/adapters/tokens/jwt.h"
+#include "host/base/digest.h"
 #include "host/ports/authenticator.h"
 
 namespace host::tokens {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/adapters/tokens/base64url.h"
-#include "host/adapters/tokens/digest.h"
+#include "host/base/digest.h"
 
 namespace host::tokens {
 namespace {

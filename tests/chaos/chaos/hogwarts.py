@@ -3,7 +3,7 @@
 import collections
 import threading
 
-from .host import Broken, Host, Lost, Refused, kill_at_random, wait_until, wait_until_quiet
+from .host import Broken, Host, Unanswered, kill_at_random, wait_until, wait_until_quiet
 
 PLACES = ("greatLibrary", "gryffindorTower", "hagridsHut", "herbologyGreenHouse", "muggleWorld",
           "platform9Quarters", "quidditchPitch")
@@ -12,7 +12,8 @@ REST_SECONDS = 180
 
 
 class Headmaster(threading.Thread):
-    """Starts universes, pauses, resumes and stops them at random until told to stop."""
+    """Starts universes, pauses, resumes and stops them at random until told to stop. It repeats what
+    was not answered, with the same Idempotency-Key."""
 
     def __init__(self, host, universes, chance):
         super().__init__(daemon=True)
@@ -22,6 +23,7 @@ class Headmaster(threading.Thread):
         self.client = host.client()
         self.ended = threading.Event()
         self.started = []
+        self.asked = 0
         self.refusals = []
 
     def run(self):
@@ -33,11 +35,14 @@ class Headmaster(threading.Thread):
         self.client.close()
 
     def ask(self, method, path, body=None):
+        self.asked += 1
         try:
-            status, answer = self.client.request(method, path, body)
-        except (Refused, Lost):
+            status, answer = self.client.request_until_answered(
+                self.host.serving, f"order-{self.asked}", method, path, body)
+        except Unanswered as error:
+            self.refusals.append(str(error))
             return None, None
-        if status >= 500 and status not in (503, 504):
+        if status >= 500:
             self.refusals.append(f"{method} {path} is {status}: {answer}")
         return status, answer
 
@@ -122,8 +127,12 @@ def check(report, host, headmaster, universes, present):
     states = collections.Counter(universes.values())
     report.figure(f"{len(universes)} universes: "
                   + ", ".join(f"{count} {status}" for status, count in sorted(states.items())))
+    report.figure(f"{headmaster.asked} requests, {headmaster.client.repeats} repeated with their key, "
+                  f"{headmaster.client.replays} answered as before")
     report.check("no acknowledged universe is lost",
                  (each for each in headmaster.started if each not in universes))
+    report.check("no repeated request starts another universe",
+                 (each for each in universes if each not in headmaster.started))
     report.check("every universe rests or was stopped",
                  (f"{each} is {status}" for each, status in universes.items()
                   if status not in ("resting", "stopped")))

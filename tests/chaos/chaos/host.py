@@ -11,6 +11,7 @@ import time
 START_SECONDS = 60
 STOP_SECONDS = 20
 REQUEST_SECONDS = 40
+ANSWER_SECONDS = 120
 
 
 class Broken(Exception):
@@ -23,6 +24,10 @@ class Refused(Exception):
 
 class Lost(Exception):
     """The request may have been made; its answer did not come."""
+
+
+class Unanswered(Exception):
+    """A request was repeated for long, and none of its repeats was answered for good."""
 
 
 def free_ports(count):
@@ -42,6 +47,8 @@ class Client:
     def __init__(self, port):
         self.port = port
         self.connection = None
+        self.repeats = 0  # of requests with a key
+        self.replays = 0  # answers that were kept for such a repeat
 
     def close(self):
         if self.connection:
@@ -50,6 +57,32 @@ class Client:
 
     def request(self, method, path, body=None):
         """(status, decoded JSON or text); raises Refused or Lost."""
+        response, answer = self._send(method, path, body, {})
+        return response.status, answer
+
+    def request_until_answered(self, serving, key, method, path, body=None):
+        """The same with an Idempotency-Key, repeated whenever the answer was lost or says that a
+        repeat may help, while the host is killed and started again. Raises Unanswered."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        last = None
+        while time.monotonic() < deadline:
+            if not serving.wait(0.1):
+                continue
+            try:
+                response, answer = self._send(method, path, body, {"Idempotency-Key": key})
+                if response.getheader("Idempotency-Replayed"):
+                    self.replays += 1
+                last = f"{response.status}: {answer}"
+                # 504: the handler waited in vain for its reply.
+                if response.status != 504 and not response.getheader("Retry-After"):
+                    return response.status, answer
+            except (Refused, Lost) as error:
+                last = repr(error)
+            self.repeats += 1
+            time.sleep(0.02)
+        raise Unanswered(f"{method} {path} ({key}) has no answer in {ANSWER_SECONDS} s; {last}")
+
+    def _send(self, method, path, body, headers):
         if self.connection is None:
             self.connection = http.client.HTTPConnection("127.0.0.1", self.port,
                                                          timeout=REQUEST_SECONDS)
@@ -60,7 +93,8 @@ class Client:
                 raise Refused(str(error)) from error
         try:
             data = None if body is None else json.dumps(body)
-            headers = {} if body is None else {"Content-Type": "application/json"}
+            if body is not None:
+                headers = {"Content-Type": "application/json", **headers}
             self.connection.request(method, path, data, headers)
             response = self.connection.getresponse()
             text = response.read().decode("utf-8")
@@ -70,9 +104,9 @@ class Client:
         if response.will_close:
             self.close()
         try:
-            return response.status, json.loads(text)
+            return response, json.loads(text)
         except ValueError:
-            return response.status, text
+            return response, text
 
 
 class Host:

@@ -1,14 +1,16 @@
-"""Transfers between accounts, from several threads, while the host is killed."""
+"""Transfers between accounts, from several threads, while the host is killed. Most requests carry an
+Idempotency-Key and are repeated until they are answered: those are made exactly once."""
 
 import collections
 import os
 import threading
 import time
 
-from .host import Host, Lost, Refused, kill_at_random, wait_until_quiet
+from .host import Host, Lost, Refused, Unanswered, kill_at_random, wait_until_quiet
 
 THREADS = 6
 PAYERS = 8  # a thread; it alone sends their transfers, one after the other, so it knows the order
+KEYED = 0.7  # of the requests; the rest is sent once, and its answer may be lost
 GENERATION = 4000  # transfers after which fresh accounts are used: their states stay small
 WAYS = {"plain": 6, "timer": 3, "retry": 1, "door": 3, "inbox": 3, "sql": 3, "ask": 2}
 # Through one topic, in the order in which one client sent them; the rest has its own way.
@@ -63,6 +65,24 @@ class Teller(threading.Thread):
         path, body = "/transfers", bodies[0]
         if len(bodies) > 1:
             path, body = "/transfers/batch", bodies
+        if self.chance.random() < KEYED:
+            self.send_until_answered(transfers, path, body)
+        else:
+            self.send_once(transfers, path, body)
+
+    def send_until_answered(self, transfers, path, body):
+        try:
+            status, answer = self.client.request_until_answered(
+                self.host.serving, f"transfer-{transfers[0].id}", "POST", path, body)
+        except Unanswered as error:
+            self.unknown += transfers
+            self.refusals.append(str(error))
+            return
+        self.acknowledged += transfers
+        if status not in (201, 202):
+            self.refusals.append(f"POST {path} with a key is {status}: {answer}")
+
+    def send_once(self, transfers, path, body):
         while not self.ended.is_set():
             if not self.host.serving.wait(0.1):
                 continue
@@ -176,6 +196,8 @@ def check(report, host, tellers, accounts, totals):
     report.figure(f"{len(acknowledged)} transfers acknowledged, {len(unknown)} with a lost answer "
                   f"({sum(each.id in paid for each in unknown)} of them made)")
     report.figure(", ".join(f"{way} {count}" for way, count in sorted(ways.items())))
+    report.figure(f"{sum(teller.client.repeats for teller in tellers)} requests repeated with their "
+                  f"key, {sum(teller.client.replays for teller in tellers)} answered as before")
     total = sum(account["balance"] for account in accounts.values())
     report.check("the total never changes", [f"it is {total}"] if total else [])
     report.check("every acknowledged transfer is booked once by the payer",

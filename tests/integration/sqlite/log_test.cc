@@ -213,7 +213,7 @@ TEST_CASE("a batch of which one record is unread stays whole") {
   CHECK(contract::range(d, "owls", 0).start == 3);
 }
 
-TEST_CASE("replies, seen ids and quiet keys go when their time is over") {
+TEST_CASE("replies, answers, seen ids and quiet keys go when their time is over") {
   TemporaryFolder folder;
   Deployment d(folder.path());
   const ShardRef shard{"p", 0};
@@ -221,7 +221,12 @@ TEST_CASE("replies, seen ids and quiet keys go when their time is over") {
   ShardCommit commit = next_commit(shard, image);
   const Time now = d.clock().now();
   for (int i = 0; i < 1200; ++i) {
-    commit.replies.push_back({"ask" + std::to_string(i), "{}"});
+    commit.replies.push_back({"ask" + std::to_string(i), "{}", now + hours(1)});
+    commit.answers.push_back({.scope = "s" + std::to_string(i),
+                              .request = {},
+                              .response = {},
+                              .whole = true,
+                              .until = now + hours(2)});
     commit.once_seen.emplace_back(std::string("t\0", 2) + std::to_string(i), now + hours(2));
   }
   commit.states = {{"quiet", {std::nullopt, 1, now + hours(2)}}, {"loud", {"{}", 1, {}}}};
@@ -230,7 +235,7 @@ TEST_CASE("replies, seen ids and quiet keys go when their time is over") {
     must(d.log().retain_once());
     d.close();
     std::vector<std::int64_t> counts;
-    for (const char* table : {"host_reply", "host_once_seen", "host_state"}) {
+    for (const char* table : {"host_reply", "host_answer", "host_once_seen", "host_state"}) {
       counts.push_back(number(folder, ("select count(*) from " + std::string(table)).c_str()));
     }
     d.open();
@@ -238,11 +243,11 @@ TEST_CASE("replies, seen ids and quiet keys go when their time is over") {
   };
   d.clock().advance(std::chrono::minutes(59));
   REQUIRE(eventually([&] { return number(folder, "select count(*) from host_journal") == 0; }));
-  CHECK(left() == std::vector<std::int64_t>{1200, 1200, 2});
+  CHECK(left() == std::vector<std::int64_t>{1200, 1200, 1200, 2});
   d.clock().advance(std::chrono::minutes(2));
-  CHECK(left() == std::vector<std::int64_t>{0, 1200, 2});
+  CHECK(left() == std::vector<std::int64_t>{0, 1200, 1200, 2});
   d.clock().advance(hours(2));
-  CHECK(left() == std::vector<std::int64_t>{0, 0, 1});
+  CHECK(left() == std::vector<std::int64_t>{0, 0, 0, 1});
 }
 
 TEST_CASE("the write-ahead log is carried over beside the commits") {
