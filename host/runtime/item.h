@@ -62,6 +62,7 @@ struct Item {
   bool row_dirty = false;       // attempt, due or stopped changed since the row was written
   bool park_now = false;        // it waits for a commit of others: the prefix must go on
   bool alone = false;           // its engine ran out of memory: it runs beside no other
+  bool waiting = false;         // it may not start yet, and is asked again
   int run_no = 0;               // answers to an earlier run's effects are not for this one
   std::optional<Time> due;
   bool stopped = false;

@@ -132,6 +132,8 @@ class Shard {
   void drain_ready();
   void look_at(Mailbox& box);
   bool held_back(const Item& item) const;
+  void wait(const ItemPtr& item);
+  void stop_waiting(Item& item);
   bool bytes_full() const;
   bool prepare(const ItemPtr& item);  // true: payload, dedupe and state are here
   template <class Answer, class Take>
@@ -216,7 +218,7 @@ class Shard {
   std::map<std::string, Offset> offsets_;  // as the claim found them
   std::map<std::string, std::unique_ptr<TopicInput>> inputs_;
   std::unordered_map<std::string, Mailbox> boxes_;
-  std::map<std::int64_t, ItemPtr> waiting_;  // by arrival: heads that may not start yet
+  std::deque<ItemPtr> waiting_;  // by arrival: heads that may not start yet
   StateView view_;
   TimerQueue timers_;
   std::map<std::string, Time> every_next_;

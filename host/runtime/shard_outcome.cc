@@ -99,7 +99,7 @@ void Shard::cancel_in_mailbox(const ItemPtr& by, const std::string* id_or_name) 
       return false;
     by->finished.cancelled.push_back(
         {timer.id, timer.topic, *timer.key, timer.time, timer.payload, timer.headers});
-    waiting_.erase(item->arrival);
+    stop_waiting(*item);
     item->box = nullptr;
     return true;
   });

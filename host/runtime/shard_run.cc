@@ -74,7 +74,7 @@ void Shard::drain_ready() {
   } else if (!waiting_.empty() && code_.running() == 0 && !batch_) {
     // Where nothing runs nobody ends either, and asks again for those that wait.
     const Time soon = env_.clock.now() + kAskAgain;
-    const std::string_view box = waiting_.begin()->second->box->name;
+    const std::string_view box = waiting_.front()->box->name;
     if (!next_wake_ || *next_wake_ > soon) wake_at(soon, std::string(box));
   }
 }
@@ -93,9 +93,10 @@ void Shard::look_at(Mailbox& box) {
   }
   if (!prepare(item)) return;
   if (held_back(*item) || !code_.may_start(item->alone)) {
-    waiting_.emplace_hint(waiting_.end(), item->arrival, item);
+    wait(item);
     return;
   }
+  stop_waiting(*item);
   run(item);
 }
 
@@ -115,17 +116,33 @@ bool Shard::held_back(const Item& item) const {
          (bytes_full() && &head != &item);
 }
 
+void Shard::wait(const ItemPtr& item) {
+  if (std::exchange(item->waiting, true)) return;
+  auto place = waiting_.end();  // nearly always
+  while (place != waiting_.begin() && (*std::prev(place))->arrival > item->arrival) --place;
+  waiting_.insert(place, item);
+}
+
+void Shard::stop_waiting(Item& item) {
+  if (!std::exchange(item.waiting, false)) return;
+  waiting_.erase(std::lower_bound(
+      waiting_.begin(), waiting_.end(), item.arrival,
+      [](const ItemPtr& other, std::int64_t arrival) { return other->arrival < arrival; }));
+}
+
 void Shard::pump_waiting() {
   if (waiting_.empty() || outbox_.full()) return;
   // In the order of their arrival: whoever is too far from the head of its input is followed by
   // such as are farther. Where bytes decide, a head may stand anywhere.
   for (auto at = waiting_.begin(); at != waiting_.end();) {
-    if (at->second->phase == Item::Phase::queued && held_back(*at->second)) {
+    Item& item = **at;
+    if (item.phase == Item::Phase::queued && held_back(item)) {
       if (!bytes_full()) break;
       ++at;
       continue;
     }
-    make_ready(*at->second);
+    item.waiting = false;
+    make_ready(item);
     at = waiting_.erase(at);
   }
   drain_ready();

@@ -3,6 +3,7 @@
 
 #include "host/core/partition.h"
 #include "host/runtime/records.h"
+#include "host/runtime/recycled.h"
 #include "host/runtime/sabotage.h"
 #include "host/runtime/shard.h"
 
@@ -24,7 +25,7 @@ std::string id_in_log(const Record& record) {
 }  // namespace
 
 ItemPtr Shard::new_item(Item::From from, Time now) {
-  auto item = std::make_shared<Item>();
+  auto item = std::allocate_shared<Item>(Recycled<Item>());
   item->from = from;
   item->arrival = next_arrival_++;
   item->taken = now;

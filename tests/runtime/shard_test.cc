@@ -314,8 +314,8 @@ TEST_CASE("an ask that may be repeated is handled once, an ordinary one as often
   Script s;
   s.on("in", [](const ports::Call& call, const auto&) {
     UnitOfWork unit;
-    unit.state = StateChange{call.state.bytes.value_or("") + call.message.payload};
-    unit.reply = "reply " + call.message.payload;
+    unit.state = StateChange{call.state.bytes.value_or("") + call.message->payload};
+    unit.reply = "reply " + call.message->payload;
     return fakes::done(std::move(unit));
   });
   const Headers once{{header::kAsk, "id1"}, {header::kAskOnce, "1"}};
