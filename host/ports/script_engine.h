@@ -130,7 +130,7 @@ class Engine {
   /// Whether memory and the number of running coroutines (1,000) allow another one.
   virtual bool admits() const = 0;
   /// Never raises: whatever the script does ends in the step's outcome.
-  virtual Started start(Call call) = 0;
+  virtual Started start(Call&& call) = 0;
   /// The payload field that the subscription names as key, and the id that `once` names.
   struct Inspected {
     std::optional<std::string> key;

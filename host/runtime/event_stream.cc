@@ -199,26 +199,26 @@ void EventStream::tick() {
     stop();
     return;
   }
-  call_ = std::make_shared<HttpCall>(env_, lane_, code_, std::chrono::seconds(30),
-                                     [weak = weak_from_this()](ports::HttpOutcome outcome) {
-                                       const auto self = weak.lock();
-                                       if (!self || self->stopped_) return;
-                                       if (outcome.in_parts) {
-                                         self->call_->cancel();
-                                         outcome.response = problem(500, "an event is no iterator");
-                                       }
-                                       const bool good =
-                                           !outcome.failed && outcome.response.status < 400;
-                                       std::string text = event("", outcome.response.body);
-                                       if (!good) text.insert(0, "event: problem\n");
-                                       self->write(std::move(text), [weak] {
-                                         const auto waiting = weak.lock();
-                                         if (!waiting || waiting->stopped_) return;
-                                         waiting->lane_.post_after(waiting->source_.every, [weak] {
-                                           if (const auto again = weak.lock()) again->tick();
-                                         });
-                                       });
-                                     });
+  call_ = std::make_shared<HttpCall>(
+      env_, lane_, code_, std::chrono::seconds(30),
+      [weak = weak_from_this()](const auto&, ports::HttpOutcome&& outcome) {
+        const auto self = weak.lock();
+        if (!self || self->stopped_) return;
+        if (outcome.in_parts) {
+          self->call_->cancel();
+          outcome.response = problem(500, "an event is no iterator");
+        }
+        const bool good = !outcome.failed && outcome.response.status < 400;
+        std::string text = event("", outcome.response.body);
+        if (!good) text.insert(0, "event: problem\n");
+        self->write(std::move(text), [weak] {
+          const auto waiting = weak.lock();
+          if (!waiting || waiting->stopped_) return;
+          waiting->lane_.post_after(waiting->source_.every, [weak] {
+            if (const auto again = weak.lock()) again->tick();
+          });
+        });
+      });
   ports::Call call = source_.call;
   call.now = call.wall_clock = env_.clock.now();
   call_->start(std::move(call));

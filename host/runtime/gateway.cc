@@ -118,7 +118,7 @@ void Gateway::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> 
 }
 
 ports::Call Gateway::make_call(const Plugin& plugin, const Routes::Match& match,
-                               HttpRequest request, User user,
+                               HttpRequest&& request, User&& user,
                                const Idempotency::Attempt* attempt) {
   ports::Call call;
   call.kind = ports::Call::Kind::http;
@@ -130,46 +130,42 @@ ports::Call Gateway::make_call(const Plugin& plugin, const Routes::Match& match,
   call.correlation_id = correlation_of(request, env_.chance);
   call.now = call.wall_clock = env_.clock.now();
   // A repeat of a request chooses the same again.
-  call.chance_seed = env_.identity.secret + match.plugin + "/" +
-                     (attempt != nullptr ? attempt->request().scope : random_id(env_.chance));
+  call.chance_seed = attempt != nullptr
+                         ? env_.identity.secret + match.plugin + "/" + attempt->request().scope
+                         : env_.chance.bytes(16);
   call.request = std::move(request);
   return call;
 }
 
-void Gateway::run(const Plugin& plugin, Routes::Match match, HttpRequest request,
-                  Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder,
+void Gateway::run(const Plugin& plugin, Routes::Match&& match, HttpRequest&& request,
+                  Access::Admitted&& admitted, std::unique_ptr<ports::HttpResponder> responder,
                   AttemptPtr attempt) {
   ports::Call call =
       make_call(plugin, match, std::move(request), std::move(admitted.user), attempt.get());
-  Headers headers{{header::kCorrelation, call.correlation_id},
-                  {header::kRevision, plugin.code->manifest().revision}};
-  if (const std::string* trace = find_header(call.request.headers, header::kTrace)) {
-    headers.emplace_back(header::kTrace, *trace);
-  }
-  const Duration timeout = plugin.code->manifest().routes.at(match.route).timeout;
+  const Manifest::Route& route = plugin.code->manifest().routes.at(match.route);
+  std::string once = attempt ? attempt->request().scope : "";
   Asked asked{.plugin = plugin,
-              .route = match.name,
-              .headers = std::move(headers),
+              .route = std::move(match.name),
               .more = std::move(admitted.headers),
-              .cache = plugin.code->manifest().routes.at(match.route).cache,
+              .cache = route.cache,
               .request = {},
               .began = call.wall_clock,
-              .attempt = attempt};
-  asked.request.method = call.request.method;
-  if (const std::string* known = find_header(call.request.headers, "if-none-match")) {
-    asked.request.headers = {{"if-none-match", *known}};
+              .attempt = std::move(attempt)};
+  if (route.cache) {
+    asked.request.emplace().method = call.request.method;
+    if (const std::string* known = find_header(call.request.headers, "if-none-match")) {
+      asked.request->headers = {{"if-none-match", *known}};
+    }
   }
-  auto shared = std::make_shared<std::unique_ptr<ports::HttpResponder>>(std::move(responder));
-  auto place = std::make_shared<const HttpCall*>(nullptr);
-  auto running = std::make_shared<HttpCall>(
-      env_, lane_, *plugin.code, timeout,
-      [this, asked = std::move(asked), shared, place](ports::HttpOutcome outcome) {
-        const auto ended = calls_.extract(*place).mapped().lock();
-        answered(asked, std::move(outcome), ended, std::move(*shared));
+  const auto running = std::make_shared<HttpCall>(
+      env_, lane_, *plugin.code, route.timeout,
+      [this, asked = std::move(asked), responder = std::move(responder)](
+          const std::shared_ptr<HttpCall>& ended, ports::HttpOutcome&& outcome) mutable {
+        calls_.erase(ended.get());
+        answered(asked, std::move(outcome), ended, std::move(responder));
       });
-  *place = running.get();
-  calls_.insert_or_assign(running.get(), running);
-  running->start(std::move(call), attempt ? attempt->request().scope : "");
+  running->start(std::move(call), std::move(once));
+  if (running->running()) calls_.insert_or_assign(running.get(), running);
 }
 
 void Gateway::file(const Plugin& plugin, Routes::Match match, HttpRequest request,
@@ -183,7 +179,6 @@ void Gateway::file(const Plugin& plugin, Routes::Match match, HttpRequest reques
   const std::string rest = match.parameters.empty() ? "" : match.parameters.back().second;
   const Asked asked{.plugin = plugin,
                     .route = match.name,
-                    .headers = {},
                     .more = {},
                     .cache = {},
                     .request = {},

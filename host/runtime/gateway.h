@@ -6,6 +6,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <tuple>
 
 #include "host/ports/http_server.h"
 #include "host/runtime/access.h"
@@ -58,8 +60,8 @@ class Gateway final : public ports::HttpHandler {
   };
   using AttemptPtr = std::shared_ptr<Idempotency::Attempt>;
   /// With `attempt`, the request that it stands for is answered once.
-  void run(const Plugin& plugin, Routes::Match match, HttpRequest request,
-           Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder,
+  void run(const Plugin& plugin, Routes::Match&& match, HttpRequest&& request,
+           Access::Admitted&& admitted, std::unique_ptr<ports::HttpResponder> responder,
            AttemptPtr attempt = nullptr);
   /// A request with an Idempotency-Key.
   void run_once(const Plugin& plugin, Routes::Match match, HttpRequest request,
@@ -68,27 +70,33 @@ class Gateway final : public ports::HttpHandler {
               Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder);
   /// Why a request does not fit its route; nothing: it does.
   std::optional<HttpResponse> misfit(const Plugin& plugin, ports::Call call);
-  ports::Call make_call(const Plugin& plugin, const Routes::Match& match, HttpRequest request,
-                        User user, const Idempotency::Attempt* attempt = nullptr);
+  ports::Call make_call(const Plugin& plugin, const Routes::Match& match, HttpRequest&& request,
+                        User&& user, const Idempotency::Attempt* attempt = nullptr);
   void file(const Plugin& plugin, Routes::Match match, HttpRequest request,
             Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder);
   /// What an answer needs when it is made.
   struct Asked {
     Plugin plugin;
     std::string route;
-    Headers headers;  // of what is sent to the log
-    Headers more;     // of the answer: what is left of the route's limit
+    Headers more;  // of the answer: what is left of the route's limit
     std::optional<Manifest::Cache> cache;
-    HttpRequest request;  // its method and headers alone
+    std::optional<HttpRequest> request;  // of a route with `cache`: method and condition alone
     Time began{};
     AttemptPtr attempt;  // of a request with an Idempotency-Key, until it is answered
   };
-  void answered(const Asked& asked, ports::HttpOutcome outcome, std::shared_ptr<HttpCall> call,
+  void answered(const Asked& asked, ports::HttpOutcome&& outcome, std::shared_ptr<HttpCall> call,
                 std::unique_ptr<ports::HttpResponder> responder);
   /// Sends the answer; in parts its head and first part, and then what the call goes on to make.
-  void send(const Asked& asked, ports::HttpOutcome outcome, std::shared_ptr<HttpCall> call,
+  void send(const Asked& asked, ports::HttpOutcome&& outcome, std::shared_ptr<HttpCall> call,
             std::unique_ptr<ports::HttpResponder> responder);
-  void count(const Asked& asked, int status) const;
+  void count(const Asked& asked, int status);
+
+  /// The series of a plugin, a route and a status.
+  struct Counted {
+    ports::Counter& requests;
+    ports::Histogram& seconds;
+  };
+  const Counted& series_of(const std::string& plugin, const std::string& route, int status);
 
   const Environment& env_;
   Executor& lane_;
@@ -102,6 +110,7 @@ class Gateway final : public ports::HttpHandler {
   std::set<std::shared_ptr<FileAnswer>> files_;
   std::map<const HttpCall*, std::weak_ptr<HttpCall>> calls_;
   std::set<AttemptPtr> attempts_;  // whose verdict has not come
+  std::map<std::tuple<std::string, std::string, int>, Counted, std::less<>> counted_;
   bool stopping_ = false;
 };
 

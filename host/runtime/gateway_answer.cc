@@ -23,29 +23,39 @@ HttpResponse not_sent(const Error& error) {
 
 }  // namespace
 
-void Gateway::count(const Asked& asked, int status) const {
-  const ports::Labels labels{{"plugin", asked.plugin.code->manifest().name},
-                             {"route", asked.route},
-                             {"status", std::to_string(status)}};
-  env_.metrics.add("host_http_requests_total", 1, labels);
-  const auto took = std::max(Duration::zero(), env_.clock.now() - asked.began);
-  env_.metrics.observe("host_http_request_seconds", static_cast<double>(took.count()) / 1e6,
-                       labels);
+const Gateway::Counted& Gateway::series_of(const std::string& plugin, const std::string& route,
+                                           int status) {
+  const auto known =
+      counted_.find(std::tuple(std::string_view(plugin), std::string_view(route), status));
+  if (known != counted_.end()) return known->second;
+  const ports::Labels labels{
+      {"plugin", plugin}, {"route", route}, {"status", std::to_string(status)}};
+  const Counted made{env_.metrics.counter("host_http_requests_total", labels),
+                     env_.metrics.histogram("host_http_request_seconds", labels)};
+  return counted_.emplace(std::tuple(plugin, route, status), made).first->second;
 }
 
-void Gateway::answered(const Asked& asked, ports::HttpOutcome outcome,
+void Gateway::count(const Asked& asked, int status) {
+  const Counted& series = series_of(asked.plugin.code->manifest().name, asked.route, status);
+  series.requests.add(1);
+  const auto took = std::max(Duration::zero(), env_.clock.now() - asked.began);
+  series.seconds.observe(static_cast<double>(took.count()) / 1e6);
+}
+
+void Gateway::answered(const Asked& asked, ports::HttpOutcome&& outcome,
                        std::shared_ptr<HttpCall> call,
                        std::unique_ptr<ports::HttpResponder> responder) {
   HttpResponse& response = outcome.response;
+  const Headers& headers = call->headers();
   if (find_header(response.headers, header::kCorrelation) == nullptr) {
-    set_header(response.headers, header::kCorrelation, asked.headers.front().second);
+    response.headers.emplace_back(header::kCorrelation, headers.front().second);
   }
   if (outcome.failed) {
     env_.logger.log(ports::LogLevel::error, "the handler of a request failed",
                     {{"plugin", asked.plugin.code->manifest().name},
                      {"route", asked.route},
                      {"error", outcome.error.to_string()},
-                     {"correlation_id", asked.headers.front().second},
+                     {"correlation_id", headers.front().second},
                      {"revision", asked.plugin.code->manifest().revision}});
   }
   std::vector<Emit> emits = std::exchange(outcome.unit.emits, {});
@@ -58,7 +68,7 @@ void Gateway::answered(const Asked& asked, ports::HttpOutcome outcome,
   const bool alone = emits.size() == 1 && !once;
   std::optional<ports::KeptAnswer> answer;
   if (once) answer = asked.attempt->answer(response, outcome.in_parts);
-  auto sent = [this, asked, outcome = std::move(outcome), call = std::move(call),
+  auto sent = [this, asked, outcome = std::move(outcome), call,
                responder = std::move(responder)](Result<void> result) mutable {
     if (!result) {
       if (outcome.in_parts) call->cancel();
@@ -68,11 +78,11 @@ void Gateway::answered(const Asked& asked, ports::HttpOutcome outcome,
     send(asked, std::move(outcome), std::move(call), std::move(responder));
   };
   if (!alone) {
-    asked.plugin.door->send(std::move(emits), asked.headers, std::move(answer), std::move(sent));
+    asked.plugin.door->send(std::move(emits), headers, std::move(answer), std::move(sent));
     return;
   }
   const auto spread = static_cast<std::int64_t>(to_micros(env_.clock.now()) & 0xffff);
-  std::vector<ports::Append> records{make_record(env_, emits.front(), asked.headers, spread)};
+  std::vector<ports::Append> records{make_record(env_, emits.front(), headers, spread)};
   if (sabotage::kAnswerBeforeCommit) {
     lane_.post_after(std::chrono::milliseconds(20), [this, records]() mutable {
       env_.log.append(std::move(records), lane_, [](auto) {});
@@ -87,7 +97,7 @@ void Gateway::answered(const Asked& asked, ports::HttpOutcome outcome,
   });
 }
 
-void Gateway::send(const Asked& asked, ports::HttpOutcome outcome, std::shared_ptr<HttpCall> call,
+void Gateway::send(const Asked& asked, ports::HttpOutcome&& outcome, std::shared_ptr<HttpCall> call,
                    std::unique_ptr<ports::HttpResponder> responder) {
   HttpResponse& response = outcome.response;
   for (const auto& [name, value] : asked.more) set_header(response.headers, name, value);
@@ -97,7 +107,7 @@ void Gateway::send(const Asked& asked, ports::HttpOutcome outcome, std::shared_p
       set_header(response.headers, "cache-control",
                  cache_control(age.count(), asked.cache->shared));
     }
-    if (!outcome.in_parts) answer_if_changed(asked.request, response);
+    if (!outcome.in_parts) answer_if_changed(*asked.request, response);
   }
   count(asked, response.status);
   if (!outcome.in_parts) {
@@ -113,7 +123,7 @@ void Gateway::send(const Asked& asked, ports::HttpOutcome outcome, std::shared_p
       BodyStream::Names{.plugin = asked.plugin.code->manifest().name,
                         .route = asked.route,
                         .revision = asked.plugin.code->manifest().revision,
-                        .correlation_id = asked.headers.front().second},
+                        .correlation_id = call->headers().front().second},
       std::move(call), std::move(out), [this, holder] {
         if (const auto ended = holder->lock()) bodies_.erase(ended);
       });

@@ -33,19 +33,30 @@ HttpCall::HttpCall(const Environment& environment, Executor& lane, PluginCode& c
 
 HttpCall::~HttpCall() { end(); }
 
-void HttpCall::start(ports::Call call, std::string once) {
+void HttpCall::start(ports::Call&& call, std::string once) {
   once_ = std::move(once);
+  headers_.reserve(3);
+  headers_.emplace_back(header::kCorrelation, call.correlation_id);
+  headers_.emplace_back(header::kRevision, code_.manifest().revision);
+  if (const std::string* trace = find_header(call.request.headers, header::kTrace)) {
+    headers_.emplace_back(header::kTrace, *trace);
+  }
   if (!code_.may_start(false)) {
     finish(failure(503, retryable_error(Error::Code::exhausted, "too many requests are running"),
                    {{"retry-after", "1"}}));
     return;
   }
-  set_header(headers_, header::kCorrelation, call.correlation_id);
-  if (const std::string* trace = find_header(call.request.headers, header::kTrace)) {
-    set_header(headers_, header::kTrace, *trace);
-  }
   engine_ = code_.engine();
-  set_header(headers_, header::kRevision, engine_->manifest().revision);
+  code_.started(engine_.get(), false);
+  const std::shared_ptr<ports::Engine> engine = engine_;
+  ports::Engine::Started started = engine->start(std::move(call));
+  task_ = std::move(started.task);
+  if (task_) watch();
+  on_step(std::move(started.step));
+}
+
+/// A call that the first turn ended, as most do, needs neither.
+void HttpCall::watch() {
   dropper_ = code_.on_drop([weak = weak_from_this()](const ports::Engine* engine, bool) {
     const auto self = weak.lock();
     if (!self || self->engine_.get() != engine) return;
@@ -54,15 +65,14 @@ void HttpCall::start(ports::Call call, std::string once) {
         {{"retry-after", "1"}}));
   });
   arm_deadline();
-  code_.started(engine_.get(), false);
-  const std::shared_ptr<ports::Engine> engine = engine_;
-  ports::Engine::Started started = engine->start(std::move(call));
-  task_ = std::move(started.task);
-  on_step(std::move(started.step));
+}
+
+void HttpCall::disarm_deadline() {
+  if (deadline_ != 0) lane_.cancel(std::exchange(deadline_, 0));
 }
 
 void HttpCall::arm_deadline() {
-  lane_.cancel(deadline_);
+  disarm_deadline();
   deadline_ = lane_.post_after(timeout_, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) {
       self->finish(failure(504, make_error(Error::Code::timeout, "the handler took too long")));
@@ -70,7 +80,7 @@ void HttpCall::arm_deadline() {
   });
 }
 
-void HttpCall::on_step(ports::Step step) {
+void HttpCall::on_step(ports::Step&& step) {
   const std::shared_ptr<ports::Engine> engine = engine_;
   const auto self = shared_from_this();
   if (step.http && step.http->in_parts && task_) {
@@ -99,11 +109,11 @@ void HttpCall::took_part(ports::BodyPart part) {
     outcome.in_parts = !part.last;
     outcome.response.body = std::move(part.bytes);
     if (part.last) return finish(std::move(outcome));
-    lane_.cancel(deadline_);
-    if (Done done = std::exchange(done_, nullptr)) done(std::move(outcome));
+    disarm_deadline();
+    if (Done done = std::exchange(done_, nullptr)) done(shared_from_this(), std::move(outcome));
     return;
   }
-  lane_.cancel(deadline_);
+  disarm_deadline();
   if (part.last) end();
   if (PartCallback callback = std::exchange(part_, nullptr)) callback(std::move(part));
 }
@@ -231,7 +241,7 @@ void HttpCall::cancel() {
 }
 
 void HttpCall::end() {
-  lane_.cancel(deadline_);
+  disarm_deadline();
   if (dropper_ != 0) code_.forget_dropper(std::exchange(dropper_, 0));
   for (const std::string& id : std::exchange(asks_, {})) env_.asks.forget(id);
   cursors_.clear();
@@ -239,14 +249,14 @@ void HttpCall::end() {
   if (engine_) code_.ended(std::exchange(engine_, nullptr).get(), false);
 }
 
-void HttpCall::finish(ports::HttpOutcome outcome) {
+void HttpCall::finish(ports::HttpOutcome&& outcome) {
   end();
   if (PartCallback callback = std::exchange(part_, nullptr)) {
     Error error = outcome.failed ? std::move(outcome.error)
                                  : make_error(Error::Code::unavailable, "the host is too busy");
     return callback(std::move(error));
   }
-  if (Done done = std::exchange(done_, nullptr)) done(std::move(outcome));
+  if (Done done = std::exchange(done_, nullptr)) done(shared_from_this(), std::move(outcome));
 }
 
 }  // namespace host::runtime

@@ -18,14 +18,20 @@ namespace host::runtime {
 /// its own callbacks. Only on its lane.
 class HttpCall : public std::enable_shared_from_this<HttpCall> {
  public:
-  using Done = UniqueFunction<void(ports::HttpOutcome)>;
+  /// Given the call itself, which is over unless its answer goes on in parts.
+  using Done = UniqueFunction<void(const std::shared_ptr<HttpCall>&, ports::HttpOutcome&&)>;
 
   HttpCall(const Environment& environment, Executor& lane, PluginCode& code, Duration timeout,
            Done done);
   ~HttpCall();
 
   /// `once`, unless empty, stands for a request that may be repeated: its asks are handled once.
-  void start(ports::Call call, std::string once = {});
+  /// `done` comes before it returns when the first turn is all of it.
+  void start(ports::Call&& call, std::string once = {});
+  /// Whether the handler waits, or its answer goes on.
+  bool running() const { return task_ != nullptr; }
+  /// What every message of this call carries; the correlation id comes first.
+  const Headers& headers() const { return headers_; }
   /// After an outcome in parts: the next one, in the time that the route has for it. An error ends
   /// the call. One at a time.
   using PartCallback = UniqueFunction<void(Result<ports::BodyPart>)>;
@@ -34,18 +40,20 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
   void cancel();
 
  private:
-  void on_step(ports::Step step);
+  void on_step(ports::Step&& step);
   void begin_effect(ports::Effect effect);
   void ask(ports::AskEffect ask, UniqueFunction<void(ports::EffectAnswer)> resume);
   void send_question(const std::string& id, ports::AskEffect question);
   std::string ask_id(const ports::AskEffect& question);
   void rows(ports::RowsEffect effect, UniqueFunction<void(ports::EffectAnswer)> resume);
   void next_page(std::uint64_t cursor, UniqueFunction<void(ports::EffectAnswer)> resume);
+  void watch();
   void arm_deadline();
+  void disarm_deadline();
   void took_part(ports::BodyPart part);
   void after_turn(const ports::Engine* engine);
   void end();
-  void finish(ports::HttpOutcome outcome);
+  void finish(ports::HttpOutcome&& outcome);
 
   const Environment& env_;
   Executor& lane_;

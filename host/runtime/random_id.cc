@@ -4,11 +4,12 @@ namespace host::runtime {
 
 std::string random_id(ports::Chance& chance) {
   constexpr char kDigits[] = "0123456789abcdef";
-  std::string id;
-  for (const char c : chance.bytes(16)) {
-    const auto byte = static_cast<unsigned char>(c);
-    id += kDigits[byte >> 4];
-    id += kDigits[byte & 15];
+  const std::string bytes = chance.bytes(16);
+  std::string id(2 * bytes.size(), '0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(bytes[i]);
+    id[2 * i] = kDigits[byte >> 4];
+    id[2 * i + 1] = kDigits[byte & 15];
   }
   return id;
 }

@@ -39,6 +39,8 @@ Result<void> ScriptEngine::open_ctx(OpenCtx open) {
     lua_call(L, 0, 1);
     ctx_address_ = lua_topointer(L, -1);
     ctx_ = luaL_ref(L, LUA_REGISTRYINDEX);
+    push_request_metatable(L);
+    request_metatable_ = luaL_ref(L, LUA_REGISTRYINDEX);
     if (table_.state == nullptr) return;
     Violations violations;
     if (!push_defaults(L, *table_.state, violations) ||
@@ -63,7 +65,7 @@ bool ScriptEngine::admits() const {
   return true;
 }
 
-ports::Engine::Started ScriptEngine::start(ports::Call call) {
+ports::Engine::Started ScriptEngine::start(ports::Call&& call) {
   auto task = std::make_unique<ScriptTask>(*this, std::move(call));
   ports::Step step = task->begin();
   if (step.finished()) return {nullptr, std::move(step)};

@@ -44,7 +44,7 @@ class ScriptEngine final : public ports::Engine {
 
   const Manifest& manifest() const override { return table_.manifest; }
   bool admits() const override;
-  Started start(ports::Call call) override;
+  Started start(ports::Call&& call) override;
   Result<Inspected> inspect(const Manifest::Subscription& subscription,
                             const std::string& payload) override;
   std::size_t memory_bytes() const override { return state_->memory_bytes(); }
@@ -87,6 +87,7 @@ class ScriptEngine final : public ports::Engine {
   EngineOptions options_;
   LuaRef ctx_ = kNoRef;
   const void* ctx_address_ = nullptr;
+  LuaRef request_metatable_ = kNoRef;
   std::vector<Coroutine> pool_;
   ScriptTask* current_ = nullptr;
   std::size_t running_ = 0;

@@ -51,7 +51,7 @@ bool asks_database(const ScriptTask::Waiting& waiting) {
 
 }  // namespace
 
-ScriptTask::ScriptTask(ScriptEngine& engine, ports::Call call)
+ScriptTask::ScriptTask(ScriptEngine& engine, ports::Call&& call)
     : engine_(engine),
       call_(std::move(call)),
       ground_(ground_of(call_)),

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,7 +30,7 @@ class ScriptTask final : public ports::Task {
   enum class Ground { record, timer, every, http, map };
   enum class Leave { none, retry, dead, again };
 
-  ScriptTask(ScriptEngine& engine, ports::Call call);
+  ScriptTask(ScriptEngine& engine, ports::Call&& call);
   ~ScriptTask() override;
 
   /// Most tasks end in their first turn: the next one gets the memory of the last, which the
@@ -43,6 +44,10 @@ class ScriptTask final : public ports::Task {
   ports::Step next_part(std::size_t bytes) override;
 
   // For the bindings, during its turn.
+
+  /// Pushes what the request at index 1 has not shown yet: params, query, headers, type, address,
+  /// user. False, and nothing pushed: it has no such field. Raises where the request is another's.
+  bool push_request_field(lua_State* L, std::string_view name);
 
   ScriptEngine& engine() { return engine_; }
   const ports::Call& call() const { return call_; }
@@ -129,7 +134,8 @@ class ScriptTask final : public ports::Task {
   Ground ground_;
   std::string label_;  // "handler of owl-post", for the watchdog
   ScriptEngine::Coroutine coroutine_;
-  LuaRef handler_ = kNoRef;  // what it runs; of the table, not its own
+  LuaRef handler_ = kNoRef;                // what it runs; of the table, not its own
+  const void* request_address_ = nullptr;  // of the table that the handler was given
   bool running_ = false;
   std::vector<Waiting> waiting_;
   std::vector<ports::Effect> begun_;
@@ -158,5 +164,8 @@ class ScriptTask final : public ports::Task {
   std::optional<Chance> chance_;
   std::optional<Chance> secret_chance_;
 };
+
+/// What all requests of a state have as metatable. Pushes one value; runs protected.
+void push_request_metatable(lua_State* L);
 
 }  // namespace host::script

@@ -1,4 +1,4 @@
-// Requests and answers of routes.
+// Routes: their handler's call, and what it answers.
 #include <algorithm>
 #include <cmath>
 
@@ -8,55 +8,6 @@
 
 namespace host::script {
 namespace {
-
-constexpr const char* kJson = "application/json";
-
-std::string media_type_of(const Headers& headers) {
-  const std::string* value = find_header(headers, "content-type");
-  if (value == nullptr) return "";
-  std::string type = value->substr(0, value->find(';'));
-  while (!type.empty() && type.back() == ' ') type.pop_back();
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return type;
-}
-
-std::string errors_json(const Violations& violations) {
-  std::string text = "[";
-  for (const Violation& violation : violations) {
-    if (text.size() > 1) text += ',';
-    text += "{\"at\":" + json_quote(violation.at) +
-            ",\"message\":" + json_quote(violation.message) + "}";
-  }
-  return text + "]";
-}
-
-// Puts "body", "query", ... before the paths of the violations from `first` on.
-void place(Violations& violations, std::size_t first, const std::string& part) {
-  for (std::size_t i = first; i < violations.size(); ++i) {
-    std::string& at = violations[i].at;
-    at = at.empty() ? part : at.starts_with('[') ? part + at : part + "." + at;
-  }
-}
-
-bool is_malformed(const Violations& violations) {
-  return violations.size() == 1 &&
-         (violations[0].message.find("is not JSON") != std::string::npos ||
-          violations[0].message.find("beyond 64 bits") != std::string::npos);
-}
-
-int req_invalid(lua_State* L) {
-  ScriptTask& task = ScriptEngine::task_of(L);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  std::string errors;
-  Violations violations;
-  lua_settop(L, 2);
-  mark_list(L);
-  if (!append_json(L, 2, nullptr, errors, violations)) raise(L, to_string(violations));
-  task.set_invalid(std::move(errors));
-  lua_pushinteger(L, 422);
-  return 1;
-}
 
 int status_of(const std::string& code) {
   if (code == "not_found") return 404;
@@ -127,90 +78,6 @@ int ScriptTask::push_http(lua_State* L) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, handler_);
   lua_rawgeti(L, LUA_REGISTRYINDEX, engine_.ctx_);
   return push_request(L, route) ? 3 : -1;
-}
-
-bool ScriptTask::push_request(lua_State* L, const PluginTable::Route& route) {
-  Violations violations;
-  lua_createtable(L, 0, 8);
-  const auto part = [&](const char* name, const TextPairs& pairs, const SchemaPtr& schema,
-                        UnknownFields unknown) {
-    const std::size_t first = violations.size();
-    if (push_text(L, pairs, schema.get(), violations, unknown)) lua_setfield(L, -2, name);
-    place(violations, first, name);
-  };
-  part("params", call_.params, route.params, UnknownFields::keep);
-  part("query", call_.request.query, route.query,
-       route.query ? UnknownFields::drop : UnknownFields::keep);
-  part("headers", call_.request.headers, route.headers, UnknownFields::keep);
-  if (!push_body(L, route, violations)) return false;
-  if (!violations.empty()) {
-    refused_http_ = problem(422, "the request does not fit", errors_json(violations));
-    return false;
-  }
-  if (!call_.user.empty()) {
-    lua_createtable(L, 0, 2);
-    lua_pushlstring(L, call_.user.data(), call_.user.size());
-    lua_setfield(L, -2, "id");
-    lua_createtable(L, static_cast<int>(call_.roles.size()), 0);
-    for (std::size_t i = 0; i < call_.roles.size(); ++i) {
-      lua_pushlstring(L, call_.roles[i].data(), call_.roles[i].size());
-      lua_rawseti(L, -2, static_cast<int>(i) + 1);
-    }
-    lua_setfield(L, -2, "roles");
-    lua_setfield(L, -2, "user");
-  }
-  lua_pushlstring(L, call_.request.address.data(), call_.request.address.size());
-  lua_setfield(L, -2, "address");
-  lua_pushcfunction(L, guarded<req_invalid>);
-  lua_setfield(L, -2, "invalid");
-  return true;
-}
-
-// The body by its media type. False when the request is answered 400 or 415.
-bool ScriptTask::push_body(lua_State* L, const PluginTable::Route& route, Violations& violations) {
-  std::string type = media_type_of(call_.request.headers);
-  lua_pushlstring(L, type.data(), type.size());
-  lua_setfield(L, -2, "type");
-  if (route.body.empty()) return true;
-  const std::string& body = call_.request.body;
-  if (type.empty()) type = route.body.front().first;
-  const auto entry = std::find_if(route.body.begin(), route.body.end(),
-                                  [&type](const auto& e) { return e.first == type; });
-  if (entry == route.body.end()) {
-    std::string accepted;
-    for (const auto& e : route.body) accepted += (accepted.empty() ? "" : ", ") + e.first;
-    refused_http_ = problem(415, "this route takes " + accepted);
-    return false;
-  }
-  const Schema* schema = entry->second.get();
-  const std::size_t first = violations.size();
-  const bool is_json = type == kJson || type.ends_with("+json");
-  bool pushed = false;
-  if (schema != nullptr && schema->kind() == Schema::Kind::lines) {
-    pushed = push_lines(L, body, *schema, violations);
-  } else if (body.empty() && schema != nullptr && is_json) {
-    if (schema->optional() && !schema->fills_in()) return true;
-    if (schema->fills_in()) {
-      pushed = push_defaults(L, *schema, violations);
-    } else {
-      violations.push_back({"", "is missing"});
-    }
-  } else if (is_json) {
-    pushed = push_json(L, body, schema, violations);
-    if (!pushed && is_malformed(violations)) {
-      place(violations, first, "body");
-      refused_http_ = problem(400, to_string(violations));
-      return false;
-    }
-  } else if (schema != nullptr) {
-    pushed = push_text_value(L, body, *schema, violations);
-  } else {
-    lua_pushlstring(L, body.data(), body.size());
-    pushed = true;
-  }
-  if (pushed) lua_setfield(L, -2, "body");
-  place(violations, first, "body");
-  return true;
 }
 
 void ScriptTask::finish_http(lua_State* L, HttpResponse& response, std::string& problem) {

@@ -50,7 +50,7 @@ class TimedEngine final : public ports::Engine {
       : engine_(std::move(engine)), times_(times) {}
   const Manifest& manifest() const override { return engine_->manifest(); }
   bool admits() const override { return engine_->admits(); }
-  Started start(ports::Call call) override {
+  Started start(ports::Call&& call) override {
     Message message;
     message.topic = call.message->topic;
     message.key = call.message->key;

@@ -37,7 +37,7 @@ class FakeEngine : public ports::Engine {
   bool admits() const override {
     return !broken_ && (!script_->admits || script_->admits(running_));
   }
-  Started start(ports::Call call) override {
+  Started start(ports::Call&& call) override {
     if (call.kind == ports::Call::Kind::check) {
       ports::Step fits;
       fits.http = ports::HttpOutcome{};

@@ -140,6 +140,37 @@ TEST_CASE("req has params, query, headers, user and address") {
   CHECK(outcome.response.body == R"([7,true,"b","ann",["player"],"192.0.2.1"])");
 }
 
+TEST_CASE("a part of a request is the same table however often it is looked at") {
+  const auto r = answer(
+      "req.headers.x = 'mine' req.note = 'kept' return 200, { req.headers.x, req.note, "
+      "req.query == req.query, req.user == nil, req.nothing == nil, rawequal(req.params, "
+      "req.params) }");
+  CHECK(r.body == R"(["mine","kept",true,true,true,true])");
+}
+
+TEST_CASE("a coroutine of the handler sees its request") {
+  CHECK(answer("return 200, coroutine.wrap(function() return req.headers['content-type'] end)()")
+            .body == "application/json");
+}
+
+TEST_CASE("a request that was kept tells nothing of the next one") {
+  Plugin p(R"(local kept = {} return { api = 1, name = "p", routes = {
+    ["POST /x"] = { auth = "none", handle = function(ctx, req)
+      if kept[1] then return 200, kept[1].headers end
+      kept[1] = req
+      return 200, req.address end } } })");
+  CHECK(p.http(p.request("POST /x")).response.body == "192.0.2.1");
+  const auto outcome = p.http(p.request("POST /x", "", {{"x-secret", "alohomora"}}));
+  REQUIRE(outcome.failed);
+  CHECK_THAT(outcome.error.message, Contains("this request is over"));
+  CHECK_THAT(outcome.response.body, !Contains("alohomora"));
+}
+
+TEST_CASE("what all requests share cannot be changed") {
+  CHECK(answer("return 200, tostring(getmetatable(req))").body == "false");
+  CHECK_THAT(failure("setmetatable(req, {})"), Contains("metatable"));
+}
+
 TEST_CASE("a request is checked without running anything") {
   Plugin p(R"(local spec = require "host.spec" return { api = 1, name = "p", routes = {
     ["GET /owls/:id"] = { auth = "none", params = { id = spec.int }, stream = { topic = "owls" } } } })");

@@ -1,6 +1,7 @@
 #include "host/adapters/sqlite/housekeeper.h"
 
 #include <chrono>
+#include <optional>
 
 #include "host/adapters/sqlite/jobs.h"
 #include "host/adapters/sqlite/retention.h"
@@ -33,8 +34,9 @@ void Housekeeper::stop() {
 
 void Housekeeper::loop() {
   using Steady = std::chrono::steady_clock;
-  Steady::time_point retained = Steady::now();
-  Steady::time_point looked = retained;
+  // At once: a process that is killed again and again would never come to it.
+  std::optional<Steady::time_point> retained;
+  Steady::time_point looked = Steady::now();
   int carried = 0;  // pages of the write-ahead log when it was last carried over
   while (true) {
     {
@@ -52,7 +54,8 @@ void Housekeeper::loop() {
       looked = now;
       say("bringing tables up to date", checkpoint_aged(writer_, overlays_, options_.clock));
     }
-    if (options_.retain_every != kForever && now - retained >= options_.retain_every) {
+    if (options_.retain_every != kForever &&
+        (!retained || now - *retained >= options_.retain_every)) {
       retained = now;
       say("retention", retain(writer_, index_, overlays_));
     }

@@ -161,6 +161,17 @@ TEST_CASE("retention by size keeps the newest") {
         number(folder, "select sum(length(data)) from host_log_batch"));
 }
 
+TEST_CASE("retention comes at once: who is killed again and again would never come to it") {
+  TemporaryFolder folder;
+  {
+    Deployment d(folder.path());
+    make_topic(d, kForever, 1'000);
+    for (unsigned i = 0; i < 3; ++i) must(d.append({record("owls", 0, noise(900, i))}));
+  }
+  Deployment d(folder.path(), true, {}, hours(1));
+  CHECK(eventually([&] { return contract::range(d, "owls", 0).start == 2; }));
+}
+
 TEST_CASE("a file from which much was dropped becomes small again") {
   TemporaryFolder folder;
   Deployment d(folder.path());

@@ -43,10 +43,10 @@ class TemporaryFolder {
 class Deployment {
  public:
   explicit Deployment(const std::filesystem::path& dir, bool threads = true,
-                      const journal::Bounds& bounds = {})
+                      const journal::Bounds& bounds = {}, Duration retain_every = kForever)
       : options_{.dir = dir, .clock = scheduler_.clock(), .logger = &logger_, .threads = threads},
         lane_(scheduler_) {
-    options_.retain_every = kForever;
+    options_.retain_every = retain_every;
     options_.bounds = bounds;
     open();
   }
