@@ -75,6 +75,7 @@ struct Item {
 
   std::shared_ptr<ports::Engine> engine;  // outlives the task
   std::unique_ptr<ports::Task> task;
+  double turn_seconds = 0;       // wall time of its turns on the lane, in this run
   std::string engine_revision;   // of the engine that ran it last
   int engine_state_version = 0;  // of the same
   Finished finished;

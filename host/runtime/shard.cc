@@ -18,6 +18,7 @@ Shard::Shard(ShardRef ref, const Environment& environment, Executor& lane, Plugi
       dropper_(code.on_drop(
           [this](const ports::Engine* engine, bool alone) { drop_tasks(engine, alone); },
           [this] { room(); })),
+      meter_(env_.metrics, ref_.plugin),
       alive_(std::make_shared<int>()),
       view_(environment.limits.states_in_memory),
       timers_(environment.limits.timers_in_memory),

@@ -15,6 +15,7 @@
 #include "host/runtime/item.h"
 #include "host/runtime/outbox.h"
 #include "host/runtime/plugin_code.h"
+#include "host/runtime/shard_meter.h"
 #include "host/runtime/state_view.h"
 #include "host/runtime/timer_queue.h"
 
@@ -32,12 +33,6 @@ struct ShardStatus {
   std::size_t unfinished = 0;  // running, or handled and not committed
   int lane = 0;
   std::string status;  // "claiming" | "running" | "stopped: WHY" | "waiting: WHY"
-};
-
-/// What happened since the last commit; given to the metrics with each.
-struct Counts {
-  double handled = 0, raised = 0, retried = 0, dead = 0, duplicates = 0, once_dropped = 0,
-         quiet_dropped = 0;
 };
 
 /// One shard while we own it: takes its messages in, runs them key by key, and commits what they
@@ -192,7 +187,6 @@ class Shard {
   void settle_finished(const ItemPtr& item);
   void settle_parked(const ItemPtr& item);
   void apply_timers(const Batch& batch);
-  void count(const Batch& batch);
   void give_back();
   void give_back_contents(Batch& batch);
   void sql_failed(const ports::CommitResult& result);
@@ -204,6 +198,7 @@ class Shard {
   Executor& lane_;
   PluginCode& code_;
   const int dropper_;
+  ShardMeter meter_;
   std::shared_ptr<int> alive_;  // renewed by reset()
 
   Status status_ = Status::idle;
@@ -247,8 +242,7 @@ class Shard {
 
   Outbox outbox_;
   std::vector<ports::DeadLetter> refused_;  // by the log; ride on the next commit
-  Counts counts_;
-  std::optional<Batch> batch_;  // in flight
+  std::optional<Batch> batch_;              // in flight
   std::int64_t acked_committed_ = 0;
   std::optional<Time> ack_due_;  // when the watermark is committed without other reason
   bool commit_scheduled_ = false;

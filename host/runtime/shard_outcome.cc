@@ -37,7 +37,7 @@ void Shard::on_outcome(const ItemPtr& item, Outcome outcome) {
   item->alone = item->alone && outcome.kind == Outcome::Kind::again;
   switch (outcome.kind) {
     case Outcome::Kind::done:
-      ++counts_.handled;
+      ++meter_.counts.handled;
       finish(item, std::move(outcome.unit));
       break;
     case Outcome::Kind::dead:
@@ -125,7 +125,7 @@ ports::DeadLetter Shard::dead_letter(const Message& message, const char* reason,
 }
 
 void Shard::finish_dead(const ItemPtr& item, const char* reason, Error error) {
-  ++counts_.dead;
+  ++meter_.counts.dead;
   env_.logger.log(ports::LogLevel::error, "message went to the dead letters",
                   {{"plugin", ref_.plugin},
                    {"topic", item->message.topic},
@@ -148,7 +148,7 @@ void Shard::refused_by_log(const ports::OutgoingRow& row, const Error& error) {
   message.key = row.record.key;
   message.payload = row.record.payload;
   message.headers = row.record.headers;
-  ++counts_.dead;
+  ++meter_.counts.dead;
   refused_.push_back(dead_letter(message, "refused", error));
   schedule_commit();
 }
@@ -156,7 +156,7 @@ void Shard::refused_by_log(const ports::OutgoingRow& row, const Error& error) {
 void Shard::failed(const ItemPtr& item, Outcome outcome) {
   const RetryRule rule = rule_of(item->message);
   const bool raised = outcome.kind == Outcome::Kind::failed;
-  if (raised) ++counts_.raised;
+  if (raised) ++meter_.counts.raised;
   // A repeat of what used up its turn or the memory would only hold up the lane once more.
   const bool hopeless = raised && (outcome.error.code == Error::Code::timeout ||
                                    outcome.error.code == Error::Code::exhausted);
@@ -165,7 +165,7 @@ void Shard::failed(const ItemPtr& item, Outcome outcome) {
     finish_dead(item, raised ? "failed" : "dead", std::move(outcome.error));
     return;
   }
-  ++counts_.retried;
+  ++meter_.counts.retried;
   env_.logger.log(ports::LogLevel::warn,
                   raised ? "handler raised" : "handler asked to be run again",
                   {{"plugin", ref_.plugin},

@@ -276,7 +276,7 @@ void Shard::run(const ItemPtr& item) {
   if (item->message.key) {
     if (const ports::StateRow* known = view_.find(*item->message.key)) state = *known;
     if (!state.bytes && state.quiet_until && *state.quiet_until > env_.clock.now()) {
-      ++counts_.quiet_dropped;
+      ++meter_.counts.quiet_dropped;
       finish(item, {});
       return;
     }
@@ -302,7 +302,11 @@ void Shard::start_task(const ItemPtr& item, ports::StateRow state) {
   item->engine = code_.engine();
   ++item->run_no;
   code_.started(item->engine.get(), item->alone);
-  ports::Engine::Started started = item->engine->start(std::move(call));
+  item->turn_seconds = 0;
+  ports::Engine::Started started = [&] {
+    const Turn turn(item->turn_seconds);
+    return item->engine->start(std::move(call));
+  }();
   item->task = std::move(started.task);
   if (!started.step.finished()) running_.insert(item);
   on_step(item, std::move(started.step));
@@ -314,6 +318,7 @@ void Shard::on_step(const ItemPtr& item, ports::Step step) {
     HOST_CHECK(step.outcome.has_value(), "a message's task ended without an outcome");
     const bool runs_again = step.outcome->kind == Outcome::Kind::again;
     end_task(item);
+    meter_.handlers.count(kind_of(item->message.kind), item->message.topic, item->turn_seconds);
     on_outcome(item, std::move(*step.outcome));
     // Whose fault it was is unknown: it runs alone, as those that are dropped with the engine.
     if (runs_again && engine->broken()) item->alone = true;
@@ -348,7 +353,11 @@ void Shard::begin_effect(const ItemPtr& item, ports::Effect effect) {
                          id = effect.id](ports::EffectAnswer answer) {
     const ItemPtr waiting = weak.lock();
     if (!waiting || !waiting->task || waiting->run_no != run_no) return;
-    on_step(waiting, waiting->task->resume(id, std::move(answer)));
+    ports::Step step = [&] {
+      const Turn turn(waiting->turn_seconds);
+      return waiting->task->resume(id, std::move(answer));
+    }();
+    on_step(waiting, std::move(step));
   });
   if (auto* query = std::get_if<ports::QueryEffect>(&effect.what)) {
     auto go = [this, statement = std::move(*query), resume = std::move(resume)]() mutable {

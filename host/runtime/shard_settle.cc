@@ -63,7 +63,7 @@ void Shard::committed() {
   for (const ports::Reply& reply : batch.commit->replies) {
     env_.asks.reply(reply.ask_id, reply.payload);
   }
-  count(batch);
+  meter_.committed(batch, env_.clock.now() - batch.begun);
   release_queries();
   for (auto& [topic, input] : inputs_) fetch(*input);
   pump_waiting();
@@ -131,27 +131,6 @@ void Shard::apply_timers(const Batch& batch) {
     }
   }
   schedule_timers();
-}
-
-void Shard::count(const Batch& batch) {
-  const ports::Labels labels{{"plugin", ref_.plugin}};
-  const auto add = [&](const char* name, double n) {
-    if (n > 0) env_.metrics.add(name, n, labels);
-  };
-  const Counts counts = std::exchange(counts_, Counts{});
-  add("host_messages_handled_total", counts.handled);
-  add("host_script_errors_total", counts.raised);
-  add("host_retries_total", counts.retried);
-  add("host_dead_letters_total", counts.dead);
-  add("host_duplicates_dropped_total", counts.duplicates);
-  add("host_once_dropped_total", counts.once_dropped);
-  add("host_late_dropped_total", counts.quiet_dropped);
-  add("host_messages_sent_total", static_cast<double>(batch.commit->outgoing.size()));
-  add("host_commits_total", 1);
-  env_.metrics.observe("host_commit_seconds",
-                       static_cast<double>((env_.clock.now() - batch.begun).count()) * 1e-6,
-                       labels);
-  env_.metrics.observe("host_commit_messages", static_cast<double>(batch.finished.size()), labels);
 }
 
 void Shard::give_back() {

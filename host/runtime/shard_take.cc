@@ -142,7 +142,7 @@ bool Shard::take_record(TopicInput& input, Record record, Time now) {
   if (!env_.log.shares_store()) item->origin = parse_origin(record.headers);
   if (seen_before(*item)) {
     input.read_to = item->offset + 1;
-    ++counts_.duplicates;
+    ++meter_.counts.duplicates;
     return true;
   }
   item->message = message_of(input, std::move(record));
@@ -160,6 +160,7 @@ bool Shard::take_record(TopicInput& input, Record record, Time now) {
   if (item->origin) mark_of(*item) = item->origin->position;
   item->message_bytes = item->message.payload.size();
   input.bytes += item->message_bytes;
+  meter_.taken.count(input.topic, item->message_bytes);
   input.queue.push_back(item);
   deliver(item, subscription, std::move(inspected));
   return true;
@@ -222,7 +223,7 @@ void Shard::deliver(const ItemPtr& item, const Manifest::Subscription* subscript
     }
   }
   if (!item->once_id.empty() && !once_taken_.insert(item->once_id).second) {
-    ++counts_.once_dropped;
+    ++meter_.counts.once_dropped;
     item->once_id.clear();
     put_apart(item);
     finish(item, {});
@@ -237,7 +238,7 @@ void Shard::deliver(const ItemPtr& item, const Manifest::Subscription* subscript
 }
 
 void Shard::drop_repeat(const ItemPtr& item) {
-  ++counts_.once_dropped;
+  ++meter_.counts.once_dropped;
   once_taken_.erase(item->once_id);
   item->once_id.clear();  // its row is there already
   // It does nothing, so that the order of its key is no concern of it.
