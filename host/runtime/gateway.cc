@@ -98,7 +98,7 @@ void Gateway::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> 
     }
     return;
   }
-  const Plugin plugin = plugins_.at(match.plugin);
+  const Plugin& plugin = plugins_.at(match.plugin);
   const Manifest::Route& route = plugin.code->manifest().routes.at(match.route);
   auto admitted = access_.admit(match.plugin, route, match.parameters, request);
   if (auto* refused = std::get_if<HttpResponse>(&admitted)) {

@@ -71,6 +71,8 @@ class TimesTest(unittest.TestCase):
                    'host_store_queue_seconds_bucket{le="0.1"}': 7.0}
         self.assertEqual({0.1: 5.0, float("inf"): 4.0},
                          endurance.buckets(metrics, "host_store_checkpoint_seconds"))
+        self.assertEqual({0.1: 3.0, float("inf"): 4.0},
+                         endurance.buckets(metrics, "host_store_checkpoint_seconds", 'by="writer"'))
         self.assertEqual({0.1: 7.0}, endurance.buckets(metrics, "host_store_queue_seconds"))
 
 
