@@ -11,6 +11,7 @@ constexpr Duration kClaimAgain = std::chrono::seconds(1);
 
 Shard::Shard(ShardRef ref, const Environment& environment, Executor& lane, PluginCode& code)
     : ref_(std::move(ref)),
+      name_(ref_.to_string()),
       env_(environment),
       lane_(lane),
       code_(code),
@@ -216,7 +217,7 @@ Result<void> Shard::release(const std::string& message_id) {
     item->row_dirty = true;
     dirty_.insert(item);
     schedule_commit();
-    pump(item->box);
+    pump(*item);
     return {};
   }
   return make_error(Error::Code::not_found,

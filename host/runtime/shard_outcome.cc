@@ -55,7 +55,7 @@ void Shard::on_outcome(const ItemPtr& item, Outcome outcome) {
 }
 
 void Shard::finish(const ItemPtr& item, UnitOfWork unit) {
-  Mailbox& box = boxes_[item->box];
+  Mailbox& box = *item->box;
   HOST_CHECK(!box.queue.empty() && box.queue.front() == item, "a message finished out of turn");
   if (unit.state) {
     const std::string& key = *item->message.key;
@@ -77,21 +77,20 @@ void Shard::finish(const ItemPtr& item, UnitOfWork unit) {
     item->finished.sql_seq = ++sql_seq_;
     sql_uncommitted_.insert(sql_seq_);
   }
-  for (const Emit& emit : unit.emits) finished_bytes_ += emit.payload.size();
+  for (const Emit& emit : unit.emits) item->finished.emit_bytes += emit.payload.size();
+  finished_bytes_ += item->finished.emit_bytes;
   ++finished_count_;
   item->finished.unit = std::move(unit);
-  item->finished.revision = item->engine_revision;
   item->phase = Item::Phase::finished;
   box.queue.pop_front();
   box.finished.push_back(item);
   if (item->passed || item->parking) loose_.push_back(item);
   schedule_commit();
-  if (!box.queue.empty()) ready_.push_back(item->box);
+  if (!box.queue.empty()) make_ready(box);
 }
 
 void Shard::cancel_in_mailbox(const ItemPtr& by, const std::string* id_or_name) {
-  Mailbox& box = boxes_[by->box];
-  box.queue.erase_if([&](const ItemPtr& item) {
+  by->box->queue.erase_if([&](const ItemPtr& item) {
     // One that failed before has become a pending message: cancelling the timer is too late.
     if (item == by || item->from != Item::From::timer) return false;
     if (item->row_dirty || item->pending_id != 0) return false;
@@ -100,6 +99,8 @@ void Shard::cancel_in_mailbox(const ItemPtr& by, const std::string* id_or_name) 
       return false;
     by->finished.cancelled.push_back(
         {timer.id, timer.topic, *timer.key, timer.time, timer.payload, timer.headers});
+    stop_waiting(*item);
+    item->box = nullptr;
     return true;
   });
 }
@@ -187,12 +188,12 @@ void Shard::failed(const ItemPtr& item, Outcome outcome) {
   item->row_dirty = true;
   if (item->passed) dirty_.insert(item);
   schedule_commit();
-  ready_.push_back(item->box);
+  make_ready(*item);
 }
 
 void Shard::again(const ItemPtr& item, Duration delay) {
   item->phase = Item::Phase::queued;
-  wake_at(env_.clock.now() + delay, item->box);
+  if (item->box != nullptr) wake_at(env_.clock.now() + delay, std::string(item->box->name));
 }
 
 void Shard::drop_tasks(const ports::Engine* engine, bool alone) {
