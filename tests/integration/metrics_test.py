@@ -164,7 +164,7 @@ class MetricsTest(unittest.TestCase):
         self.post(host, "/jobs/a", "do", "same")
         self.post(host, "/jobs/a", "do", "same")
         self.post(host, "/jobs/b", "raise")
-        self.post(host, "/jobs/c", "later")
+        self.post(host, "/jobs/l", "later")
         self.post(host, "/jobs/c", "forget")
         self.post(host, "/jobs/c", "do")
         self.assertEqual(host.get("/jobs")[0], 200)
@@ -210,8 +210,10 @@ class MetricsTest(unittest.TestCase):
             payloads += [{"event": f"pair{number}{part}", "what": "do"} for part in "ab"]
         count = len(payloads)
         size = sum(len(json.dumps(each, separators=(",", ":"))) for each in payloads)
-        scrape = self.wait(host, "all that was sent", lambda scrape: scrape.of_worker(
-            "host_messages_sent_total", topic="worker.done") == count)
+        # How things stand is asked for before the counters are read: they are of two moments.
+        scrape = self.wait(host, "all that was sent", lambda scrape: count == scrape.of_worker(
+            "host_messages_sent_total", topic="worker.done") == scrape.value(
+                "host_log_records", topic="worker.done"))
         for way in ("taken", "sent"):
             self.assertEqual((scrape.of_worker(f"host_messages_{way}_total", topic="worker.jobs"),
                               scrape.of_worker(f"host_messages_{way}_bytes_total",

@@ -196,6 +196,26 @@ TEST_CASE("SQL that fails takes back later units of its key only, and they run a
   REQUIRE(w.store.pending_count({"p", 0}) == 0);
 }
 
+TEST_CASE("what was in a commit that its SQL broke is whole in the next one", "[shard]") {
+  Outside w;
+  Script s;
+  s.on("in", [](const ports::Call& call, const Answers& answers) {
+    ports::Step step = sql(call, answers);
+    step.outcome->unit.emits.push_back(
+        {.topic = "out", .key = "k", .payload = call.message->payload, .headers = {}});
+    return step;
+  });
+  Process p(w, s.revision());
+  for (const char* text : {"1", "2", "bad"}) w.append("in", "k", text);
+  w.append("in", "other", "4");
+  w.settle();
+  REQUIRE(state(w, "k") == "1;2;");
+  REQUIRE(state(w, "other") == "4;");
+  Lines sent;
+  for (const Record& record : w.log.records("out")) sent.push_back(record.payload);
+  REQUIRE(sent == Lines{"1", "2", "4"});
+}
+
 TEST_CASE("a state that left memory while its handler waited is not lost with its SQL", "[shard]") {
   Outside w(false, 1, milliseconds(3));
   w.env.limits.states_in_memory = 1;
