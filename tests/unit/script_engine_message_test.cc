@@ -156,6 +156,7 @@ TEST_CASE("a long error is cut, between two characters") {
 }
 
 TEST_CASE("a handler that runs away has failed, and the next one runs") {
+  const ShortTurns short_turns;
   Plugin p(handler("while msg.forever do end ctx.state.n = 1"));
   const Outcome outcome = p.send(R"({"forever":true})");
   CHECK(outcome.kind == Kind::failed);
