@@ -18,7 +18,7 @@ constexpr Help kMetrics[] = {
     {"host_retries_total", "counter", "Attempts that will be repeated"},
     {"host_dead_letters_total", "counter", "Messages that went to the dead letters"},
     {"host_duplicates_dropped_total", "counter", "Messages that had been taken before"},
-    {"host_once_dropped_total", "counter", "Repeats of foreign producers"},
+    {"host_once_dropped_total", "counter", "Repeats that once or a key of a request tells"},
     {"host_late_dropped_total", "counter", "Messages for keys that were forgotten"},
     {"host_handler_seconds", "histogram", "Wall time of the turns of a call, on its lane"},
     {"host_turns_cut_total", "counter", "Turns that used up their CPU time"},
