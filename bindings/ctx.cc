@@ -39,7 +39,7 @@ constexpr Field kFields[] = {
      }},
     {"key", kMessage | kMap,
      [](lua_State* L, ScriptTask& task) {
-       const auto& key = task.call().message.key;
+       const auto& key = task.message().key;
        if (key) {
          push_view(L, *key);
        } else {
@@ -47,13 +47,13 @@ constexpr Field kFields[] = {
        }
      }},
     {"topic", kMessage | kEvery | kMap,
-     [](lua_State* L, ScriptTask& task) { push_view(L, task.call().message.topic); }},
+     [](lua_State* L, ScriptTask& task) { push_view(L, task.message().topic); }},
     {"id", kMessage | kEvery | kMap,
-     [](lua_State* L, ScriptTask& task) { push_view(L, task.call().message.id); }},
+     [](lua_State* L, ScriptTask& task) { push_view(L, task.message().id); }},
     {"headers", kMessage | kMap,
-     [](lua_State* L, ScriptTask& task) { push_headers(L, task.call().message.headers); }},
+     [](lua_State* L, ScriptTask& task) { push_headers(L, task.message().headers); }},
     {"attempt", kMessage | kEvery,
-     [](lua_State* L, ScriptTask& task) { lua_pushinteger(L, task.call().message.attempt); }},
+     [](lua_State* L, ScriptTask& task) { lua_pushinteger(L, task.message().attempt); }},
     {"last_attempt", kMessage | kEvery,
      [](lua_State* L, ScriptTask& task) { lua_pushboolean(L, task.call().last_attempt ? 1 : 0); }},
     {"exists", kMessage,
@@ -63,7 +63,7 @@ constexpr Field kFields[] = {
     {"shard", kMessage | kEvery,
      [](lua_State* L, ScriptTask& task) { lua_pushinteger(L, task.call().shard); }},
     {"correlation_id", kAnywhere | kMap,
-     [](lua_State* L, ScriptTask& task) { push_view(L, task.call().correlation_id); }},
+     [](lua_State* L, ScriptTask& task) { push_view(L, task.correlation_id()); }},
 };
 
 // The last __index of ctx: (methods, name).

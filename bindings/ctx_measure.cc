@@ -29,10 +29,10 @@ int write_log(lua_State* L, ports::LogLevel level) {
   if (!logger.enabled(level)) return 0;
   const Manifest& manifest = task.engine().manifest();
   ports::LogFields fields{{"plugin", manifest.name}, {"revision", manifest.revision}};
-  if (!task.call().message.id.empty()) fields.emplace_back("id", task.call().message.id);
-  if (task.call().message.key) fields.emplace_back("key", *task.call().message.key);
-  if (!task.call().correlation_id.empty()) {
-    fields.emplace_back("correlation_id", task.call().correlation_id);
+  if (!task.message().id.empty()) fields.emplace_back("id", task.message().id);
+  if (task.message().key) fields.emplace_back("key", *task.message().key);
+  if (const std::string_view id = task.correlation_id(); !id.empty()) {
+    fields.emplace_back("correlation_id", id);
   }
   if (lua_type(L, 2) == LUA_TTABLE) {
     for (lua_pushnil(L); lua_next(L, 2) != 0; lua_pop(L, 1)) {

@@ -13,22 +13,31 @@ namespace {
 
 using script::ScriptTask;
 
-std::string payload_json(lua_State* L, int index, const script::Schema* schema,
-                         const std::string& what) {
-  std::string json;
+/// Room for text in the making: it is copied once its size is known.
+std::string& scratch() {
+  thread_local std::string text;
+  text.clear();
+  return text;
+}
+
+/// `what()` names it in errors.
+template <class What>
+std::string payload_json(lua_State* L, int index, const script::Schema* schema, What what) {
+  std::string& json = scratch();
   script::Violations violations;
   if (lua_isnone(L, index)) {
     lua_pushnil(L);
     index = lua_gettop(L);
   }
   if (!script::append_json(L, index, schema, json, violations)) {
-    script::raise(L, what + " does not fit: " + script::to_string(violations));
+    json = {};
+    script::raise(L, what() + " does not fit: " + script::to_string(violations));
   }
-  if (json.size() > script::kMaxPayload) {
-    script::raise(L, what + " is too large: " + std::to_string(json.size()) + " bytes of at most " +
-                         std::to_string(script::kMaxPayload));
-  }
-  return json;
+  if (json.size() <= script::kMaxPayload) return json;
+  const std::size_t size = json.size();
+  json = {};
+  script::raise(L, what() + " is too large: " + std::to_string(size) + " bytes of at most " +
+                       std::to_string(script::kMaxPayload));
 }
 
 Headers read_headers(lua_State* L, int index, const char* name) {
@@ -98,7 +107,7 @@ std::string timer_payload(lua_State* L, ScriptTask& task, const std::string& tim
     if (schema == nullptr || schema->optional() || schema->fills_in()) return "";
   }
   return payload_json(L, index, table.timers[i].schema.get(),
-                      "the payload of the timer '" + timer + "'");
+                      [&] { return "the payload of the timer '" + timer + "'"; });
 }
 
 void need_room_for_timer(lua_State* L, ScriptTask& task, const char* name) {
@@ -147,7 +156,7 @@ int ctx_cancel(lua_State* L) {
 
 int ctx_reply(lua_State* L) {
   ScriptTask& task = need_task(L, "reply", kMessage);
-  task.unit().reply = payload_json(L, 2, nullptr, "the reply");
+  task.unit().reply = payload_json(L, 2, nullptr, [] { return std::string("the reply"); });
   return 0;
 }
 
@@ -213,9 +222,9 @@ Emit read_emit(lua_State* L, ScriptTask& task, const char* name) {
     emit.key = std::string(key);
   }
   if (std::string_view(name) == "emit") emit.headers = read_headers(L, 5, name);
-  emit.payload =
-      payload_json(L, 4, rule.schema.get(),
-                   std::string("ctx:") + name + ": the payload for '" + emit.topic + "'");
+  emit.payload = payload_json(L, 4, rule.schema.get(), [&] {
+    return std::string("ctx:") + name + ": the payload for '" + emit.topic + "'";
+  });
   return emit;
 }
 

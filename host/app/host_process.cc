@@ -38,7 +38,10 @@ std::optional<Exit> HostProcess::open() {
 
 std::optional<Exit> HostProcess::open_store() {
   Result<std::unique_ptr<sqlite::Database>> database =
-      sqlite::Database::open({.dir = settings_.data, .clock = clock_, .logger = &parts_.logger});
+      sqlite::Database::open({.dir = settings_.data,
+                              .clock = clock_,
+                              .logger = &parts_.logger,
+                              .metrics = &parts_.metrics});
   if (!database) return cannot_run(database.error());
   database_ = std::move(*database);
   readiness_ = std::make_unique<Readiness>(*database_);
@@ -173,37 +176,10 @@ void HostProcess::wait_until_begun() {
 
 void HostProcess::tick() {
   reloader_->retry_away();
+  for (const auto* tls : {&tls_, &admin_tls_}) {
+    if (*tls) (*tls)->warn_of_end();
+  }
   parts_.control.post_after(kTick, [this] { tick(); });
-}
-
-std::string HostProcess::metrics_text() {
-  struct Sums {
-    double pending = 0, timers = 0, outbox = 0, lag = 0;
-  };
-  std::map<std::string, Sums> plugins;
-  for (const runtime::ShardStatus& shard : runtime_->shards()) {
-    Sums& sums = plugins[shard.shard.plugin];
-    sums.pending += static_cast<double>(shard.pending);
-    sums.timers += static_cast<double>(shard.timers);
-    sums.outbox += static_cast<double>(shard.outbox);
-    sums.lag += static_cast<double>(shard.lag);
-  }
-  telemetry::PrometheusMetrics& metrics = parts_.metrics;
-  for (const auto& [plugin, sums] : plugins) {
-    metrics.set("host_pending", sums.pending, {{"plugin", plugin}});
-    metrics.set("host_timers", sums.timers, {{"plugin", plugin}});
-    metrics.set("host_outbox_rows", sums.outbox, {{"plugin", plugin}});
-    metrics.set("host_lag", sums.lag, {{"plugin", plugin}});
-  }
-  for (const runtime::Runtime::Memory& memory : runtime_->memory()) {
-    metrics.set("host_lua_memory_bytes", static_cast<double>(memory.bytes),
-                {{"plugin", memory.plugin}});
-    metrics.set("host_running", static_cast<double>(memory.running), {{"plugin", memory.plugin}});
-  }
-  const std::uint64_t cuts = parts_.watchdog.cuts();
-  metrics.add("host_turns_cut_total", static_cast<double>(cuts - counted_cuts_));
-  counted_cuts_ = cuts;
-  return metrics.text();
 }
 
 // Requests that are under way may still need their shards, so the listeners go first. That of the

@@ -92,7 +92,6 @@ class HostProcess {
   std::unique_ptr<Admin> admin_;
   std::vector<std::unique_ptr<web::Server>> servers_;  // one a lane
   std::unique_ptr<web::Server> admin_server_;
-  std::uint64_t counted_cuts_ = 0;
 };
 
 }  // namespace host::app

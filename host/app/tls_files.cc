@@ -3,6 +3,12 @@
 #include "host/adapters/files/read_file.h"
 
 namespace host::app {
+namespace {
+
+constexpr Duration kWarnBefore = std::chrono::hours(24 * 14);
+constexpr Duration kWarnAgain = std::chrono::hours(24);
+
+}  // namespace
 
 Result<TlsFiles::Read> TlsFiles::read(const TlsFilePaths& paths) {
   Result<std::string> certificate = files::read_file(paths.certificate);
@@ -25,13 +31,28 @@ Result<std::unique_ptr<TlsFiles>> TlsFiles::open(TlsFilePaths paths, std::string
                                                  ports::Logger& logger) {
   Result<Read> first = read(paths);
   if (!first) return first.error();
-  if (first->credentials->not_after() <= clock.now()) {
-    logger.log(
-        ports::LogLevel::warn, "the TLS certificate has expired, clients will refuse it",
-        {{"file", paths.certificate}, {"ended", format_time(first->credentials->not_after())}});
-  }
-  return std::unique_ptr<TlsFiles>(new TlsFiles(std::move(paths), std::move(listener), control,
-                                                clock, logger, std::move(*first)));
+  std::unique_ptr<TlsFiles> files(new TlsFiles(std::move(paths), std::move(listener), control,
+                                               clock, logger, std::move(*first)));
+  files->warn_of_end();
+  return files;
+}
+
+void TlsFiles::warn_of_end() {
+  const Time now = clock_.now();
+  const Time end = not_after();
+  const bool ended = end <= now;
+  if (end - now > kWarnBefore) return;
+  const bool told = warned_ && warned_of_ == end && warned_ended_ == ended;
+  if (told && now - *warned_ < kWarnAgain) return;
+  warned_ = now;
+  warned_of_ = end;
+  warned_ended_ = ended;
+  logger_.log(ports::LogLevel::warn,
+              ended ? "the TLS certificate has expired, clients will refuse it"
+                    : "the TLS certificate ends soon: renew it, it is taken without a restart",
+              {{"listener", listener_},
+               {"file", paths_.certificate},
+               {ended ? "ended" : "ends", format_time(end)}});
 }
 
 TlsFiles::TlsFiles(TlsFilePaths paths, std::string listener, Executor& control,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "host/adapters/files/file_watcher.h"
@@ -23,6 +24,11 @@ class TlsFiles {
                                                 ports::Logger& logger);
 
   std::shared_ptr<web::TlsIdentity> identity() const { return identity_; }
+  /// When the certificate that is served ends.
+  Time not_after() const { return identity_->current()->not_after(); }
+  /// From 14 days before that on, one warning a day, and when it has ended one at once. To be
+  /// called every now and then; open() has done it.
+  void warn_of_end();
   void stop() { watcher_.stop(); }
 
  private:
@@ -40,6 +46,9 @@ class TlsFiles {
   const ports::Clock& clock_;
   ports::Logger& logger_;
   const std::shared_ptr<web::TlsIdentity> identity_;
+  std::optional<Time> warned_;  // of the certificate that ends at warned_of_
+  Time warned_of_{};
+  bool warned_ended_ = false;
   files::FileWatcher watcher_;
 };
 

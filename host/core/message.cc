@@ -44,7 +44,9 @@ std::optional<Origin> parse_origin(const Headers& headers) {
 
 Headers carried_headers(const Message& message) {
   const std::string* correlation = find_header(message.headers, header::kCorrelation);
-  Headers carried{{header::kCorrelation, correlation != nullptr ? *correlation : message.id}};
+  Headers carried;
+  carried.reserve(5);  // its id, origin and revision mostly come to it
+  carried.emplace_back(header::kCorrelation, correlation != nullptr ? *correlation : message.id);
   if (const std::string* trace = find_header(message.headers, header::kTrace)) {
     carried.emplace_back(header::kTrace, *trace);
   }

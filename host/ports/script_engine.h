@@ -60,7 +60,7 @@ struct Call {
   enum class Kind { message, http, stream_map, check };
 
   Kind kind = Kind::message;
-  Message message;        // of message and stream_map
+  std::shared_ptr<const Message> message = nullptr;  // of message and stream_map
   std::size_t route = 0;  // index into Manifest::routes, of http and stream_map
   HttpRequest request;    // of http
   std::vector<std::pair<std::string, std::string>> params;  // decoded path parameters, of http
@@ -70,10 +70,10 @@ struct Call {
   PartitionNumber shard = 0;
   StateRow state;  // of the key, as the earlier messages left it
   bool last_attempt = false;
-  std::string correlation_id;
-  Time now{};               // ctx:now()
-  Time wall_clock{};        // what ctx:after counts from
-  std::string chance_seed;  // keys random, uuid, bytes: same message, same values
+  std::string correlation_id;  // empty: as the message's header says, else its id
+  Time now{};                  // ctx:now()
+  Time wall_clock{};           // what ctx:after counts from
+  std::string chance_seed;     // keys random, uuid, bytes: same message, same values
 };
 
 /// How an HTTP handler ended.

@@ -160,7 +160,7 @@ struct RowsPage {
   bool last = false;  // nothing comes after it
 };
 struct DeadList {
-  std::vector<DeadLetter> items;  // newest first; payload and headers included
+  std::vector<DeadLetter> items;  // newest first, whole; fewer than `limit` where they are large
   std::optional<std::string> next;
 };
 

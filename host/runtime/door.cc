@@ -17,7 +17,11 @@ std::size_t size_of(const Emit& emit) { return emit.payload.size() + 200; }
 }  // namespace
 
 Door::Door(ShardRef ref, const Environment& environment, Executor& lane)
-    : ref_(std::move(ref)), env_(environment), lane_(lane), outbox_(environment, lane) {
+    : ref_(std::move(ref)),
+      env_(environment),
+      lane_(lane),
+      outbox_(environment, lane),
+      sent_(environment.metrics, ref_.plugin, Traffic::Way::sent) {
   outbox_.on_progress([this] { submit(); },
                       [this](const ports::OutgoingRow& row, const Error& error) {
                         ports::DeadLetter letter;
@@ -147,6 +151,10 @@ void Door::settle(ports::CommitResult result) {
   if (result.status == Status::committed) {
     ++commit_no_;
     const std::shared_ptr<ports::ShardCommit> commit = std::exchange(commit_, nullptr);
+    for (const ports::OutgoingRow& row : commit->outgoing) {
+      sent_.count(row.record.topic, row.record.payload.size());
+    }
+    sent_.flush();
     if (!env_.log.shares_store()) outbox_.add(commit->outgoing);
     for (Waiting& done : std::exchange(in_flight_, {})) done.callback({});
     submit();

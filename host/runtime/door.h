@@ -8,6 +8,7 @@
 
 #include "host/core/unit_of_work.h"
 #include "host/runtime/environment.h"
+#include "host/runtime/meters.h"
 #include "host/runtime/outbox.h"
 
 namespace host::runtime {
@@ -54,6 +55,7 @@ class Door {
   bool running_ = false;
   std::int64_t epoch_ = 0, commit_no_ = 0, seq_ = 0;
   Outbox outbox_;
+  Traffic sent_;
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
   std::vector<Waiting> in_flight_;

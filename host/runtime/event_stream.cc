@@ -154,13 +154,15 @@ std::optional<std::string> EventStream::map(Record record) {
   ports::Call call = source_.call;
   call.kind = ports::Call::Kind::stream_map;
   call.now = record.time;
-  call.message.id =
+  Message message;
+  message.id =
       record.topic + "/" + std::to_string(record.partition) + "/" + std::to_string(record.offset);
-  call.message.topic = record.topic.substr(env_.topic_prefix.size());
-  call.message.key = std::move(record.key);
-  call.message.payload = std::move(record.payload);
-  call.message.headers = std::move(record.headers);
-  call.message.time = record.time;
+  message.topic = record.topic.substr(env_.topic_prefix.size());
+  message.key = std::move(record.key);
+  message.payload = std::move(record.payload);
+  message.headers = std::move(record.headers);
+  message.time = record.time;
+  call.message = std::make_shared<const Message>(std::move(message));
   const std::shared_ptr<ports::Engine> engine = code_.engine();
   ports::Engine::Started started = engine->start(std::move(call));
   if (Result<void> checked = code_.check(engine.get()); !checked) {

@@ -1,15 +1,15 @@
 #pragma once
 
 #include <algorithm>
+#include <boost/container/small_vector.hpp>
 #include <cstddef>
 #include <utility>
-#include <vector>
 
 namespace host::runtime {
 
-/// A queue that costs nothing while it is empty: there is one or two a mailbox, and most mailboxes
-/// live for one message. Adding and taking at the ends is cheap; what else there is goes through
-/// all of it. Not thread-safe.
+/// A queue that allocates nothing for its first two items: there are two queues a mailbox, and most
+/// mailboxes live for one message. Adding and taking at the ends is cheap; what else there is goes
+/// through all of it. Not thread-safe.
 template <class T>
 class Fifo {
  public:
@@ -50,7 +50,7 @@ class Fifo {
  private:
   static constexpr std::size_t kGap = 32;  // taken items before the rest moves up
 
-  std::vector<T> items_;
+  boost::container::small_vector<T, 2> items_;
   std::size_t head_ = 0;  // what lies before it was taken
 };
 

@@ -42,7 +42,7 @@ Gateway::~Gateway() = default;
 void Gateway::publish(std::shared_ptr<const Routes> routes) { routes_ = std::move(routes); }
 
 void Gateway::add(const std::string& plugin, PluginCode* code, Door* door) {
-  plugins_[plugin] = {code, door};
+  plugins_[plugin] = {code, door, std::make_shared<HttpMeter>(env_.metrics, plugin)};
 }
 
 void Gateway::stop() {
@@ -98,7 +98,7 @@ void Gateway::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> 
     }
     return;
   }
-  const Plugin plugin = plugins_.at(match.plugin);
+  const Plugin& plugin = plugins_.at(match.plugin);
   const Manifest::Route& route = plugin.code->manifest().routes.at(match.route);
   auto admitted = access_.admit(match.plugin, route, match.parameters, request);
   if (auto* refused = std::get_if<HttpResponse>(&admitted)) {
@@ -144,6 +144,7 @@ void Gateway::run(const Plugin& plugin, Routes::Match&& match, HttpRequest&& req
       make_call(plugin, match, std::move(request), std::move(admitted.user), attempt.get());
   const Manifest::Route& route = plugin.code->manifest().routes.at(match.route);
   std::string once = attempt ? attempt->request().scope : "";
+  std::string name = match.name;
   Asked asked{.plugin = plugin,
               .route = std::move(match.name),
               .more = std::move(admitted.headers),
@@ -164,6 +165,7 @@ void Gateway::run(const Plugin& plugin, Routes::Match&& match, HttpRequest&& req
         calls_.erase(ended.get());
         answered(asked, std::move(outcome), ended, std::move(responder));
       });
+  running->measure(plugin.meter, std::move(name));
   running->start(std::move(call), std::move(once));
   if (running->running()) calls_.insert_or_assign(running.get(), running);
 }
@@ -219,7 +221,15 @@ std::optional<HttpResponse> Gateway::misfit(const Plugin& plugin, ports::Call ca
 void Gateway::stream(const Plugin& plugin, Routes::Match match, HttpRequest request,
                      Access::Admitted admitted, std::unique_ptr<ports::HttpResponder> responder) {
   const Manifest::Stream& declared = *plugin.code->manifest().routes.at(match.route).stream;
+  // How long a client follows is no time of an answer: requests are counted alone.
+  const auto count = [&](int status) {
+    env_.metrics.add("host_http_requests_total", 1,
+                     {{"plugin", plugin.code->manifest().name},
+                      {"route", match.name},
+                      {"status", std::to_string(status)}});
+  };
   if (request.method == "HEAD") {
+    count(200);
     responder->respond(
         {.status = 200, .headers = {{"content-type", "text/event-stream"}}, .body = {}});
     return;
@@ -236,6 +246,7 @@ void Gateway::stream(const Plugin& plugin, Routes::Match match, HttpRequest requ
   const std::string last_id = last != nullptr ? *last : "";
   source.call = make_call(plugin, match, std::move(request), std::move(admitted.user));
   if (std::optional<HttpResponse> refused = misfit(plugin, source.call)) {
+    count(refused->status);
     responder->respond(std::move(*refused));
     return;
   }
@@ -245,14 +256,15 @@ void Gateway::stream(const Plugin& plugin, Routes::Match match, HttpRequest requ
                                 {header::kCorrelation, source.call.correlation_id}},
                     .body = {}};
   for (const auto& [name, value] : admitted.headers) set_header(head.headers, name, value);
+  count(200);
   std::shared_ptr<ports::HttpStream> out =
       responder->stream(std::move(head), ports::HttpResponder::Body::events);
   auto holder = std::make_shared<std::weak_ptr<EventStream>>();
-  auto following = std::make_shared<EventStream>(env_, lane_, *plugin.code, std::move(source),
-                                                 std::move(out), [this, holder] {
-                                                   if (const auto ended = holder->lock())
-                                                     streams_.erase(ended);
-                                                 });
+  auto following =
+      std::make_shared<EventStream>(env_, lane_, *plugin.code, std::move(source), std::move(out),
+                                    [this, holder, open = CountedIn(plugin.meter->open_streams)] {
+                                      if (const auto ended = holder->lock()) streams_.erase(ended);
+                                    });
   *holder = following;
   streams_.insert(following);
   following->start(last_id);

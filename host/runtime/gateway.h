@@ -13,6 +13,7 @@
 #include "host/runtime/access.h"
 #include "host/runtime/door.h"
 #include "host/runtime/environment.h"
+#include "host/runtime/http_meter.h"
 #include "host/runtime/idempotency.h"
 #include "host/runtime/plugin_code.h"
 #include "host/runtime/routes.h"
@@ -57,6 +58,7 @@ class Gateway final : public ports::HttpHandler {
   struct Plugin {
     PluginCode* code = nullptr;
     Door* door = nullptr;
+    std::shared_ptr<HttpMeter> meter;
   };
   using AttemptPtr = std::shared_ptr<Idempotency::Attempt>;
   /// With `attempt`, the request that it stands for is answered once.

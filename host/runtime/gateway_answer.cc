@@ -89,12 +89,18 @@ void Gateway::answered(const Asked& asked, ports::HttpOutcome&& outcome,
     });
     return sent({});
   }
-  env_.log.append(std::move(records), lane_, [sent = std::move(sent)](auto result) mutable {
+  auto appended = [sent = std::move(sent), meter = asked.plugin.meter,
+                   topic = records.front().topic,
+                   bytes = records.front().payload.size()](auto result) mutable {
     if (!result) return sent(result.error());
-    if (result->front()) return sent({});
+    if (result->front()) {
+      meter->sent.count_now(topic, bytes);
+      return sent({});
+    }
     // For good: no repeat helps, so it is no 503.
     sent(make_error(Error::Code::invalid, "the log refused the message"));
-  });
+  };
+  env_.log.append(std::move(records), lane_, std::move(appended));
 }
 
 void Gateway::send(const Asked& asked, ports::HttpOutcome&& outcome, std::shared_ptr<HttpCall> call,

@@ -33,6 +33,11 @@ HttpCall::HttpCall(const Environment& environment, Executor& lane, PluginCode& c
 
 HttpCall::~HttpCall() { end(); }
 
+void HttpCall::measure(std::shared_ptr<HttpMeter> meter, std::string route) {
+  meter_ = std::move(meter);
+  route_ = std::move(route);
+}
+
 void HttpCall::start(ports::Call&& call, std::string once) {
   once_ = std::move(once);
   headers_.reserve(3);
@@ -49,7 +54,10 @@ void HttpCall::start(ports::Call&& call, std::string once) {
   engine_ = code_.engine();
   code_.started(engine_.get(), false);
   const std::shared_ptr<ports::Engine> engine = engine_;
-  ports::Engine::Started started = engine->start(std::move(call));
+  ports::Engine::Started started = [&] {
+    const Turn turn(turn_seconds_);
+    return engine->start(std::move(call));
+  }();
   task_ = std::move(started.task);
   if (task_) watch();
   on_step(std::move(started.step));
@@ -87,7 +95,7 @@ void HttpCall::on_step(ports::Step&& step) {
     head_ = std::move(*step.http);
     // In a turn of its own: the handler's is over.
     lane_.post([self] {
-      if (self->task_) self->on_step(self->task_->next_part(kPartBytes));
+      if (self->task_) self->on_step(self->part_turn());
     });
   } else if (step.http) {
     finish(std::move(*step.http));
@@ -126,7 +134,12 @@ void HttpCall::next_part(PartCallback callback) {
   const auto self = shared_from_this();
   part_ = std::move(callback);
   arm_deadline();
-  on_step(task_->next_part(kPartBytes));
+  on_step(part_turn());
+}
+
+ports::Step HttpCall::part_turn() {
+  const Turn turn(turn_seconds_);
+  return task_->next_part(kPartBytes);
 }
 
 void HttpCall::after_turn(const ports::Engine* engine) {
@@ -138,7 +151,12 @@ void HttpCall::after_turn(const ports::Engine* engine) {
 
 void HttpCall::begin_effect(ports::Effect effect) {
   auto resume = [self = shared_from_this(), id = effect.id](ports::EffectAnswer answer) {
-    if (self->task_) self->on_step(self->task_->resume(id, std::move(answer)));
+    if (!self->task_) return;
+    ports::Step step = [&] {
+      const Turn turn(self->turn_seconds_);
+      return self->task_->resume(id, std::move(answer));
+    }();
+    self->on_step(std::move(step));
   };
   if (auto* query = std::get_if<ports::QueryEffect>(&effect.what)) {
     Effects::query(env_, plugin_, std::move(*query), lane_, std::move(resume));
@@ -224,13 +242,17 @@ void HttpCall::send_question(const std::string& id, ports::AskEffect question) {
   if (!once_.empty()) set_header(headers, header::kAskOnce, "1");
   std::vector<ports::Append> records{
       make_record(env_, question.message, headers, static_cast<std::int64_t>(id.back()))};
-  env_.log.append(std::move(records), lane_, [&asks = env_.asks, id](auto result) {
+  auto appended = [&asks = env_.asks, id, meter = meter_, topic = records.front().topic,
+                   bytes = records.front().payload.size()](auto result) {
     if (!result) {
       asks.fail(id, result.error());
     } else if (!result->front()) {
       asks.fail(id, result->front().error());
+    } else if (meter) {
+      meter->sent.count_now(topic, bytes);
     }
-  });
+  };
+  env_.log.append(std::move(records), lane_, std::move(appended));
 }
 
 void HttpCall::cancel() {
@@ -246,7 +268,9 @@ void HttpCall::end() {
   for (const std::string& id : std::exchange(asks_, {})) env_.asks.forget(id);
   cursors_.clear();
   task_.reset();
-  if (engine_) code_.ended(std::exchange(engine_, nullptr).get(), false);
+  if (!engine_) return;
+  code_.ended(std::exchange(engine_, nullptr).get(), false);
+  if (meter_ != nullptr) meter_->handlers.count_now("route", route_, turn_seconds_);
 }
 
 void HttpCall::finish(ports::HttpOutcome&& outcome) {

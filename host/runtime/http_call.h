@@ -8,6 +8,7 @@
 
 #include "host/ports/script_engine.h"
 #include "host/runtime/environment.h"
+#include "host/runtime/http_meter.h"
 #include "host/runtime/plugin_code.h"
 
 namespace host::runtime {
@@ -36,6 +37,8 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
   /// the call. One at a time.
   using PartCallback = UniqueFunction<void(Result<ports::BodyPart>)>;
   void next_part(PartCallback callback);
+  /// Before start(): what it sends and how long its turns take is counted, as those of `route`.
+  void measure(std::shared_ptr<HttpMeter> meter, std::string route);
   /// The client is gone: nothing of it goes on, `done` is not called.
   void cancel();
 
@@ -49,6 +52,7 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
   void next_page(std::uint64_t cursor, UniqueFunction<void(ports::EffectAnswer)> resume);
   void watch();
   void arm_deadline();
+  ports::Step part_turn();
   void disarm_deadline();
   void took_part(ports::BodyPart part);
   void after_turn(const ports::Engine* engine);
@@ -72,6 +76,9 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
   std::uint64_t last_cursor_ = 0;
   std::optional<ports::HttpOutcome> head_;  // of an answer in parts, until its first part is there
   PartCallback part_;
+  std::shared_ptr<HttpMeter> meter_;  // null: not measured
+  std::string route_;
+  double turn_seconds_ = 0;
   Headers headers_;
 };
 

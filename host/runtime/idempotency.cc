@@ -16,8 +16,8 @@ HttpResponse other_request() {
 std::shared_ptr<Idempotency::Attempt> Idempotency::begin(const Environment& environment,
                                                          Executor& lane, Request request,
                                                          Callback callback) {
-  auto attempt =
-      std::make_shared<Attempt>(*this, environment, lane, std::move(request), std::move(callback));
+  auto attempt = std::make_shared<Attempt>(shared_from_this(), environment, lane,
+                                           std::move(request), std::move(callback));
   lane.post([weak = std::weak_ptr<Attempt>(attempt)] {
     if (const auto self = weak.lock()) self->start();
   });
@@ -54,9 +54,9 @@ void Idempotency::leave(const Attempt& attempt) {
   running_.erase(place);
 }
 
-Idempotency::Attempt::Attempt(Idempotency& all, const Environment& environment, Executor& lane,
-                              Request request, Callback callback)
-    : all_(all),
+Idempotency::Attempt::Attempt(std::shared_ptr<Idempotency> all, const Environment& environment,
+                              Executor& lane, Request request, Callback callback)
+    : all_(std::move(all)),
       env_(environment),
       lane_(lane),
       request_(std::move(request)),
@@ -64,12 +64,12 @@ Idempotency::Attempt::Attempt(Idempotency& all, const Environment& environment, 
 
 Idempotency::Attempt::~Attempt() {
   lane_.cancel(deadline_);
-  all_.leave(*this);
+  all_->leave(*this);
 }
 
 void Idempotency::Attempt::start() {
   if (!callback_) return;  // told to come again
-  switch (all_.enter(*this)) {
+  switch (all_->enter(*this)) {
     case Entered::first:
       return look_up();
     case Entered::waits:

@@ -15,8 +15,8 @@ namespace host::runtime {
 /// come meanwhile wait for what becomes of it, and later ones are given the answer that the store
 /// keeps. What runs is known to this process only; that nothing is done twice is decided by the
 /// store, which takes one answer for a scope (ports::ShardCommit::answers).
-/// One for all lanes of a process. Thread-safe.
-class Idempotency {
+/// One for all lanes of a process, made by make_shared. Thread-safe.
+class Idempotency : public std::enable_shared_from_this<Idempotency> {
  public:
   /// What a request stands for.
   struct Request {
@@ -62,8 +62,8 @@ class Idempotency {
 
 class Idempotency::Attempt : public std::enable_shared_from_this<Attempt> {
  public:
-  Attempt(Idempotency& all, const Environment& environment, Executor& lane, Request request,
-          Callback callback);
+  Attempt(std::shared_ptr<Idempotency> all, const Environment& environment, Executor& lane,
+          Request request, Callback callback);
   ~Attempt();
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
@@ -80,7 +80,7 @@ class Idempotency::Attempt : public std::enable_shared_from_this<Attempt> {
   void looked_up(Result<std::optional<ports::KeptAnswer>> kept);
   void decide(Verdict verdict);
 
-  Idempotency& all_;
+  const std::shared_ptr<Idempotency> all_;  // a door may hold an attempt longer than its gateway
   const Environment& env_;
   Executor& lane_;
   const Request request_;

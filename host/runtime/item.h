@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "host/core/message.h"
@@ -14,6 +15,7 @@
 
 namespace host::runtime {
 
+struct Mailbox;
 struct TopicInput;
 
 /// What a handled message leaves behind until its commit.
@@ -22,9 +24,9 @@ struct Finished {
   std::optional<ports::StateRow> state_before;  // where the unit changed it and it was in memory
   std::vector<ports::TimerRow> cancelled;       // due ones that the unit took out of the mailbox
   std::unique_ptr<ports::DeadLetter> dead;
-  std::string revision;
-  int state_version = 0;     // of the code that wrote the state
-  std::int64_t sql_seq = 0;  // place among the shard's units with SQL; 0: none
+  int state_version = 0;       // of the code that wrote the state
+  std::int64_t sql_seq = 0;    // place among the shard's units with SQL; 0: none
+  std::size_t emit_bytes = 0;  // of all payloads that it sends
 };
 
 /// One message that a shard has taken: from its arrival until the commit that ends it.
@@ -42,7 +44,7 @@ struct Item {
   Phase phase = Phase::queued;
   Message message;
   bool payload_loaded = true;
-  std::string box;  // name of its mailbox: the key, or a private one without a key
+  Mailbox* box = nullptr;  // it stands there, queued or finished; null: in none
   Time taken{};
 
   TopicInput* input = nullptr;  // of a record
@@ -60,6 +62,7 @@ struct Item {
   bool row_dirty = false;       // attempt, due or stopped changed since the row was written
   bool park_now = false;        // it waits for a commit of others: the prefix must go on
   bool alone = false;           // its engine ran out of memory: it runs beside no other
+  bool waiting = false;         // it may not start yet, and is asked again
   int run_no = 0;               // answers to an earlier run's effects are not for this one
   std::optional<Time> due;
   bool stopped = false;
@@ -72,19 +75,26 @@ struct Item {
 
   std::shared_ptr<ports::Engine> engine;  // outlives the task
   std::unique_ptr<ports::Task> task;
+  double turn_seconds = 0;       // wall time of its turns on the lane, in this run
   std::string engine_revision;   // of the engine that ran it last
   int engine_state_version = 0;  // of the same
   Finished finished;
 };
 using ItemPtr = std::shared_ptr<Item>;
 
-/// The messages of one key: handled one after the other, in order. Only on its lane.
+/// The messages of one key: handled one after the other, in order. It stays where it is in memory
+/// as long as it is not idle or is still to be looked at. Only on its lane.
 struct Mailbox {
-  Fifo<ItemPtr> queue;      // the head may be loading or running
-  Fifo<ItemPtr> finished;   // handled, in order, and not committed
-  std::size_t batched = 0;  // of `finished`, from the front: part of the commit in flight
-  std::size_t pending = 0;  // rows of this key
-  std::size_t parking = 0;  // rows of this key that the commit in flight makes
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+  std::string_view name;            // the key, or a private one of a message without a key
+  Fifo<ItemPtr> queue;              // the head may be loading or running
+  Fifo<ItemPtr> finished;           // handled, in order, and not committed
+  std::size_t batched = 0;          // of `finished`, from the front: part of the commit in flight
+  std::size_t pending = 0;          // rows of this key
+  std::size_t parking = 0;          // rows of this key that the commit in flight makes
+  std::size_t state_entry = kNone;  // of the key, among the states of the commit in flight
+  bool ready = false;               // it waits to be looked at
 
   bool idle() const { return queue.empty() && finished.empty(); }
 };
@@ -97,6 +107,7 @@ struct TopicInput {
   Offset read_to = 0;     // where the next fetch begins
   Offset committed = -1;  // next offset of the last commit; -1: none yet
   std::unique_ptr<ports::Log::Fetch> fetch;
+  bool inbox = false;    // it is the plugin's own, for messages of keys that came elsewhere
   bool stopped = false;  // by a gap or a topic that is gone
   bool removed = false;  // the plugin's code does not read it any more
   std::string why;       // it does not go on

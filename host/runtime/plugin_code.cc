@@ -75,8 +75,12 @@ Result<void> PluginCode::check(const ports::Engine* engine) {
   return {};
 }
 
-std::size_t PluginCode::memory_bytes() const {
-  return current_->memory_bytes() + (previous_ ? previous_->memory_bytes() : 0);
+std::vector<std::pair<std::string, std::size_t>> PluginCode::memory_bytes() const {
+  std::vector<std::pair<std::string, std::size_t>> out;
+  for (const auto* engine : {&current_, &previous_}) {
+    if (*engine) out.emplace_back((*engine)->manifest().revision, (*engine)->memory_bytes());
+  }
+  return out;
 }
 
 }  // namespace host::runtime

@@ -45,7 +45,8 @@ class PluginCode {
   /// Called after every turn: an engine that broke is replaced, and its tasks are dropped.
   Result<void> check(const ports::Engine* engine);
 
-  std::size_t memory_bytes() const;
+  /// Of each revision that is here.
+  std::vector<std::pair<std::string, std::size_t>> memory_bytes() const;
   std::size_t running() const { return running_; }
 
  private:

@@ -6,8 +6,10 @@
 namespace host::runtime {
 namespace {
 
-std::vector<std::string> split(std::string_view path) {
-  std::vector<std::string> segments;
+/// Borrowed from `path`.
+std::vector<std::string_view> split(std::string_view path) {
+  std::vector<std::string_view> segments;
+  segments.reserve(8);
   for (std::size_t at = 1; at <= path.size();) {
     const std::size_t end = std::min(path.find('/', at), path.size());
     segments.emplace_back(path.substr(at, end - at));
@@ -31,12 +33,15 @@ std::string shape(const std::vector<std::string>& segments) {
 }
 
 std::optional<Routes::Parameters> bind(const std::vector<std::string>& pattern,
-                                       const std::vector<std::string>& path) {
+                                       const std::vector<std::string_view>& path) {
   Routes::Parameters parameters;
   for (std::size_t i = 0; i < pattern.size(); ++i) {
     if (pattern[i] == "*") {
       std::string rest;
-      for (std::size_t j = i; j < path.size(); ++j) rest += (j > i ? "/" : "") + path[j];
+      for (std::size_t j = i; j < path.size(); ++j) {
+        if (j > i) rest += '/';
+        rest += path[j];
+      }
       parameters.emplace_back("*", std::move(rest));
       return parameters;
     }
@@ -59,8 +64,13 @@ Result<std::shared_ptr<const Routes>> Routes::make(const std::vector<const Manif
   for (const Manifest* plugin : plugins) {
     for (std::size_t i = 0; i < plugin->routes.size(); ++i) {
       const Manifest::Route& route = plugin->routes[i];
-      routes->entries_.push_back(
-          {plugin->name, i, route.method, split(route.pattern), route.name(), route.max_body});
+      const std::vector<std::string_view> segments = split(route.pattern);
+      routes->entries_.push_back({plugin->name,
+                                  i,
+                                  route.method,
+                                  {segments.begin(), segments.end()},
+                                  route.name(),
+                                  route.max_body});
     }
   }
   std::vector<Entry>& entries = routes->entries_;
@@ -88,7 +98,7 @@ Result<std::shared_ptr<const Routes>> Routes::make(const std::vector<const Manif
 }
 
 Routes::Match Routes::match(std::string_view method, std::string_view path) const {
-  const std::vector<std::string> segments = split(path);
+  const std::vector<std::string_view> segments = split(path);
   Match found;
   for (const Entry& entry : entries_) {
     std::optional<Parameters> parameters = bind(entry.segments, segments);

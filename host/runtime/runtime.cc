@@ -9,6 +9,7 @@
 #include "host/base/check.h"
 #include "host/runtime/door.h"
 #include "host/runtime/gateway.h"
+#include "host/runtime/lane_probe.h"
 #include "host/runtime/routes.h"
 
 namespace host::runtime {
@@ -23,6 +24,7 @@ struct Runtime::OnLane {
                  .authenticator = settings.authenticator,
                  .limiter = std::move(limiter),
                  .idempotency = std::move(idempotency)}),
+        probe(lane, number, env.clock, env.metrics),
         lane(number) {}
   /// Shards that end post to their lane, and requests that a door still holds are the lane's, so
   /// these go before it.
@@ -41,6 +43,7 @@ struct Runtime::OnLane {
   // The lane goes before the code: work that waits on its loop may hold tasks of the engines.
   std::map<std::string, Code> plugins;
   Gateway gateway;
+  LaneProbe probe;
   Lane lane;
 };
 
@@ -120,6 +123,7 @@ void Runtime::tell_changed() const {
 void Runtime::start() {
   started_ = true;
   for (auto& on : lanes_) {
+    on->probe.start();
     on->lane.start();
     on->lane.post([on = on.get()] {
       for (auto& [name, plugin] : on->plugins) {
@@ -288,7 +292,9 @@ std::vector<Runtime::Memory> Runtime::memory() {
     for (auto& [name, plugin] : on.plugins) {
       Memory& entry = all[name];
       entry.plugin = name;
-      entry.bytes += plugin.code->memory_bytes();
+      for (const auto& [revision, bytes] : plugin.code->memory_bytes()) {
+        entry.bytes[revision] += bytes;
+      }
       entry.running += plugin.code->running();
     }
   });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,8 +62,8 @@ class Runtime {
   std::vector<ports::DeadLetter> stopped_messages();  // those, with the reason "stopped"
   struct Memory {
     std::string plugin;
-    std::size_t bytes = 0;    // of its Lua states, over all lanes
-    std::size_t running = 0;  // handlers
+    std::map<std::string, std::size_t> bytes;  // of its Lua states over all lanes, by revision
+    std::size_t running = 0;                   // handlers
   };
   std::vector<Memory> memory();
 

@@ -11,12 +11,14 @@ constexpr Duration kClaimAgain = std::chrono::seconds(1);
 
 Shard::Shard(ShardRef ref, const Environment& environment, Executor& lane, PluginCode& code)
     : ref_(std::move(ref)),
+      name_(ref_.to_string()),
       env_(environment),
       lane_(lane),
       code_(code),
       dropper_(code.on_drop(
           [this](const ports::Engine* engine, bool alone) { drop_tasks(engine, alone); },
           [this] { room(); })),
+      meter_(env_.metrics, ref_.plugin),
       alive_(std::make_shared<int>()),
       view_(environment.limits.states_in_memory),
       timers_(environment.limits.timers_in_memory),
@@ -215,7 +217,7 @@ Result<void> Shard::release(const std::string& message_id) {
     item->row_dirty = true;
     dirty_.insert(item);
     schedule_commit();
-    pump(item->box);
+    pump(*item);
     return {};
   }
   return make_error(Error::Code::not_found,

@@ -15,6 +15,7 @@
 #include "host/runtime/item.h"
 #include "host/runtime/outbox.h"
 #include "host/runtime/plugin_code.h"
+#include "host/runtime/shard_meter.h"
 #include "host/runtime/state_view.h"
 #include "host/runtime/timer_queue.h"
 
@@ -32,12 +33,6 @@ struct ShardStatus {
   std::size_t unfinished = 0;  // running, or handled and not committed
   int lane = 0;
   std::string status;  // "claiming" | "running" | "stopped: WHY" | "waiting: WHY"
-};
-
-/// What happened since the last commit; given to the metrics with each.
-struct Counts {
-  double handled = 0, raised = 0, retried = 0, dead = 0, duplicates = 0, once_dropped = 0,
-         quiet_dropped = 0;
 };
 
 /// One shard while we own it: takes its messages in, runs them key by key, and commits what they
@@ -97,8 +92,9 @@ class Shard {
   void fetch(TopicInput& input);
   void fetched(TopicInput& input, Result<ports::Fetched> result);
   void input_waits(TopicInput& input, const Error& why);
-  bool take_record(TopicInput& input, Record record);  // false: not now, and nothing was changed
-  Message message_of(Record record) const;
+  /// False: not now, and nothing was changed.
+  bool take_record(TopicInput& input, Record record, Time now);
+  Message message_of(const TopicInput& input, Record record) const;
   void deliver(const ItemPtr& item, const Manifest::Subscription* subscription,
                Result<ports::Engine::Inspected> inspected);
   bool reads(const std::string& topic) const;
@@ -116,15 +112,23 @@ class Shard {
   void take_every(const Manifest::Every& every, Time due);
   bool has_room(const TopicInput& input) const;
   static bool cancels(const UnitOfWork& unit, const ports::TimerRow& timer);
-  ItemPtr new_item(Item::From from);
+  ItemPtr new_item(Item::From from, Time now);
 
   // shard_run.cc
-  void enqueue(ItemPtr item);
-  void pump(const std::string& box);
+  Mailbox& mailbox(const std::string& name);
+  void put(const ItemPtr& item, Mailbox& box);
+  void put_apart(const ItemPtr& item);
+  void drop_if_idle(Mailbox& box);
+  void make_ready(const Item& item);
+  void make_ready(Mailbox& box);
+  void enqueue(const ItemPtr& item);
+  void pump(const Item& item);
   void pump_waiting();
   void drain_ready();
-  void look_at(const std::string& box);
+  void look_at(Mailbox& box);
   bool held_back(const Item& item) const;
+  void wait(const ItemPtr& item);
+  void stop_waiting(Item& item);
   bool bytes_full() const;
   bool prepare(const ItemPtr& item);  // true: payload, dedupe and state are here
   template <class Answer, class Take>
@@ -173,7 +177,7 @@ class Shard {
   void add_source(Batch& batch, const ItemPtr& item);
   void add_emits(Batch& batch, const ItemPtr& item);
   void add_state(Batch& batch, const ItemPtr& item);
-  ports::Append record_of(const Emit& emit, const Item& item, std::int64_t seq) const;
+  ports::Append record_of(Emit emit, const Item& item, std::int64_t seq) const;
   void add_unit(Batch& batch, const ItemPtr& item);
   void submit();
 
@@ -183,16 +187,18 @@ class Shard {
   void settle_finished(const ItemPtr& item);
   void settle_parked(const ItemPtr& item);
   void apply_timers(const Batch& batch);
-  void count(const Batch& batch);
   void give_back();
+  void give_back_contents(Batch& batch);
   void sql_failed(const ports::CommitResult& result);
   void unroll(const ItemPtr& failed_item);
 
   const ShardRef ref_;
+  const std::string name_;  // of its stream in message ids
   const Environment& env_;
   Executor& lane_;
   PluginCode& code_;
   const int dropper_;
+  ShardMeter meter_;
   std::shared_ptr<int> alive_;  // renewed by reset()
 
   Status status_ = Status::idle;
@@ -207,7 +213,7 @@ class Shard {
   std::map<std::string, Offset> offsets_;  // as the claim found them
   std::map<std::string, std::unique_ptr<TopicInput>> inputs_;
   std::unordered_map<std::string, Mailbox> boxes_;
-  std::map<std::int64_t, ItemPtr> waiting_;  // by arrival: heads that may not start yet
+  std::deque<ItemPtr> waiting_;  // by arrival: heads that may not start yet
   StateView view_;
   TimerQueue timers_;
   std::map<std::string, Time> every_next_;
@@ -225,7 +231,7 @@ class Shard {
   bool loads_scheduled_ = false;
   std::size_t loading_ = 0;  // payloads and states that are on their way
   std::set<ItemPtr> running_;
-  std::deque<std::string> ready_;  // mailboxes to look at
+  std::deque<Mailbox*> ready_;  // to look at, each once
   bool draining_ready_ = false;
   bool room_posted_ = false;
   std::size_t finished_count_ = 0;
@@ -236,8 +242,7 @@ class Shard {
 
   Outbox outbox_;
   std::vector<ports::DeadLetter> refused_;  // by the log; ride on the next commit
-  Counts counts_;
-  std::optional<Batch> batch_;  // in flight
+  std::optional<Batch> batch_;              // in flight
   std::int64_t acked_committed_ = 0;
   std::optional<Time> ack_due_;  // when the watermark is committed without other reason
   bool commit_scheduled_ = false;

@@ -68,6 +68,10 @@ Batch Shard::collect() {
   commit.epoch = epoch_;
   commit.commit_no = commit_no_;
   commit.state_version = code_.manifest().state_version;
+  const std::size_t most = std::min(finished_count_, env_.limits.batch_messages);
+  batch.finished.reserve(most);
+  commit.states.reserve(most);
+  commit.outgoing.reserve(most);
   // First, as later entries win: one that ran already says when it is due again.
   for (const std::string& name : every_dirty_) {
     commit.every_next.emplace_back(name, every_next_.at(name));
@@ -113,7 +117,7 @@ void Shard::collect_input(Batch& batch, TopicInput& input, bool& progress) {
 }
 
 bool Shard::may_park(const Batch& batch, const Item& item) const {
-  const Mailbox& box = boxes_.at(item.box);
+  const Mailbox& box = *item.box;
   if (pending_.size() + batch.parked.size() >= env_.limits.pending_a_shard) return false;
   if (box.pending + box.parking >= env_.limits.pending_a_key) return false;
   if (!item.once_id.empty() && !item.once_checked) return false;  // its row would hide the answer
@@ -127,7 +131,7 @@ void Shard::park(Batch& batch, const ItemPtr& item) {
   item->pending_id = item->arrival;  // so that rows ascend in the order of their key
   item->row_dirty = false;
   item->in_batch = item->parking = true;
-  ++boxes_.at(item->box).parking;
+  ++item->box->parking;
   batch.bytes += item->message.payload.size() + 200;
   batch.parked.push_back(item);
   batch.commit->pending_put.push_back({.id = item->pending_id,
@@ -180,7 +184,7 @@ void Shard::collect_offsets(Batch& batch) {
 }
 
 bool Shard::collect_finished(Batch& batch, const ItemPtr& item) {
-  Mailbox& box = boxes_.at(item->box);
+  Mailbox& box = *item->box;
   if (box.finished[box.batched] != item) return false;
   ++box.batched;
   item->in_batch = true;
@@ -204,44 +208,54 @@ void Shard::add_source(Batch& batch, const ItemPtr& item) {
 }
 
 void Shard::add_state(Batch& batch, const ItemPtr& item) {
-  const UnitOfWork& unit = item->finished.unit;
+  std::optional<StateChange>& change = item->finished.unit.state;
   ports::ShardCommit& commit = *batch.commit;
-  if (!unit.state) return;
+  if (!change) return;
+  const bool forgotten = !change->bytes;
   const std::string& key = *item->message.key;
-  ports::StateRow row{.bytes = unit.state->bytes,
+  batch.bytes += key.size() + (forgotten ? 0 : change->bytes->size());
+  ports::StateRow row{.bytes = std::move(change->bytes),
                       .version = item->finished.state_version,
-                      .quiet_until = unit.state->quiet_until};
-  batch.bytes += key.size() + (row.bytes ? row.bytes->size() : 0);
-  const auto [entry, fresh] = batch.state_index.try_emplace(key, commit.states.size());
-  if (fresh) {
+                      .quiet_until = change->quiet_until};
+  std::size_t& entry = item->box->state_entry;
+  if (entry == Mailbox::kNone) {
+    entry = commit.states.size();
     commit.states.emplace_back(key, std::move(row));
+    batch.state_items.push_back(item.get());
   } else {
-    commit.states[entry->second].second = std::move(row);
+    // The later one wins. Should this commit be taken apart, the earlier one has its own again.
+    Item*& earlier = batch.state_items[entry];
+    ports::StateRow& state = commit.states[entry].second;
+    earlier->finished.unit.state->bytes = std::move(state.bytes);
+    state = std::move(row);
+    earlier = item.get();
   }
-  if (unit.state->bytes) return;
+  if (!forgotten) return;
   // Forgotten: the timers that earlier units of this commit set go, too.
   commit.forget_timers.push_back(key);
-  std::erase_if(commit.timers, [&](const auto& change) { return change.first == key; });
+  std::erase_if(commit.timers, [&](const auto& timer) { return timer.first == key; });
 }
 
-ports::Append Shard::record_of(const Emit& emit, const Item& item, std::int64_t seq) const {
+ports::Append Shard::record_of(Emit emit, const Item& item, std::int64_t seq) const {
   // What goes on to the inbox stays the message that it is, with all of its headers.
-  ports::Append record =
-      make_record(env_, emit, item.forwarded ? Headers{} : carried_headers(item.message), seq);
-  const std::string place = std::to_string(epoch_) + "-" + std::to_string(seq);
+  ports::Append record = make_record(
+      env_, std::move(emit), item.forwarded ? Headers{} : carried_headers(item.message), seq);
+  std::string id;
+  id.reserve(name_.size() + 42);  // both numbers at their longest
+  id += name_;
+  append_number(id += '/', epoch_);
+  append_number(id += '-', seq);
+  std::string origin = env_.log.shares_store() ? "" : env_.identity.database + "/" + id;
   if (!item.forwarded) {
-    set_header(record.headers, header::kId, ref_.to_string() + "/" + place);
-    set_header(record.headers, header::kRevision, item.finished.revision);
+    set_header(record.headers, header::kId, std::move(id));
+    set_header(record.headers, header::kRevision, item.engine_revision);
   }
-  if (!env_.log.shares_store()) {
-    set_header(record.headers, header::kOrigin,
-               env_.identity.database + "/" + ref_.to_string() + "/" + place);
-  }
+  if (!origin.empty()) set_header(record.headers, header::kOrigin, std::move(origin));
   return record;
 }
 
 void Shard::add_emits(Batch& batch, const ItemPtr& item) {
-  for (const Emit& emit : item->finished.unit.emits) {
+  for (Emit& emit : item->finished.unit.emits) {
     ++seq_;
     batch.bytes += emit.payload.size() + 200;
     if (sabotage::kOutputsApart) {
@@ -254,7 +268,8 @@ void Shard::add_emits(Batch& batch, const ItemPtr& item) {
                        }));
       continue;
     }
-    batch.commit->outgoing.push_back({epoch_, seq_, record_of(emit, *item, seq_)});
+    Emit sent{emit.topic, emit.key, std::move(emit.payload), emit.headers};
+    batch.commit->outgoing.push_back({epoch_, seq_, record_of(std::move(sent), *item, seq_)});
   }
 }
 

@@ -37,7 +37,7 @@ void Shard::on_outcome(const ItemPtr& item, Outcome outcome) {
   item->alone = item->alone && outcome.kind == Outcome::Kind::again;
   switch (outcome.kind) {
     case Outcome::Kind::done:
-      ++counts_.handled;
+      ++meter_.counts.handled;
       finish(item, std::move(outcome.unit));
       break;
     case Outcome::Kind::dead:
@@ -55,7 +55,7 @@ void Shard::on_outcome(const ItemPtr& item, Outcome outcome) {
 }
 
 void Shard::finish(const ItemPtr& item, UnitOfWork unit) {
-  Mailbox& box = boxes_[item->box];
+  Mailbox& box = *item->box;
   HOST_CHECK(!box.queue.empty() && box.queue.front() == item, "a message finished out of turn");
   if (unit.state) {
     const std::string& key = *item->message.key;
@@ -77,21 +77,20 @@ void Shard::finish(const ItemPtr& item, UnitOfWork unit) {
     item->finished.sql_seq = ++sql_seq_;
     sql_uncommitted_.insert(sql_seq_);
   }
-  for (const Emit& emit : unit.emits) finished_bytes_ += emit.payload.size();
+  for (const Emit& emit : unit.emits) item->finished.emit_bytes += emit.payload.size();
+  finished_bytes_ += item->finished.emit_bytes;
   ++finished_count_;
   item->finished.unit = std::move(unit);
-  item->finished.revision = item->engine_revision;
   item->phase = Item::Phase::finished;
   box.queue.pop_front();
   box.finished.push_back(item);
   if (item->passed || item->parking) loose_.push_back(item);
   schedule_commit();
-  if (!box.queue.empty()) ready_.push_back(item->box);
+  if (!box.queue.empty()) make_ready(box);
 }
 
 void Shard::cancel_in_mailbox(const ItemPtr& by, const std::string* id_or_name) {
-  Mailbox& box = boxes_[by->box];
-  box.queue.erase_if([&](const ItemPtr& item) {
+  by->box->queue.erase_if([&](const ItemPtr& item) {
     // One that failed before has become a pending message: cancelling the timer is too late.
     if (item == by || item->from != Item::From::timer) return false;
     if (item->row_dirty || item->pending_id != 0) return false;
@@ -100,6 +99,8 @@ void Shard::cancel_in_mailbox(const ItemPtr& by, const std::string* id_or_name) 
       return false;
     by->finished.cancelled.push_back(
         {timer.id, timer.topic, *timer.key, timer.time, timer.payload, timer.headers});
+    stop_waiting(*item);
+    item->box = nullptr;
     return true;
   });
 }
@@ -124,7 +125,7 @@ ports::DeadLetter Shard::dead_letter(const Message& message, const char* reason,
 }
 
 void Shard::finish_dead(const ItemPtr& item, const char* reason, Error error) {
-  ++counts_.dead;
+  ++meter_.counts.dead;
   env_.logger.log(ports::LogLevel::error, "message went to the dead letters",
                   {{"plugin", ref_.plugin},
                    {"topic", item->message.topic},
@@ -147,7 +148,7 @@ void Shard::refused_by_log(const ports::OutgoingRow& row, const Error& error) {
   message.key = row.record.key;
   message.payload = row.record.payload;
   message.headers = row.record.headers;
-  ++counts_.dead;
+  ++meter_.counts.dead;
   refused_.push_back(dead_letter(message, "refused", error));
   schedule_commit();
 }
@@ -155,7 +156,7 @@ void Shard::refused_by_log(const ports::OutgoingRow& row, const Error& error) {
 void Shard::failed(const ItemPtr& item, Outcome outcome) {
   const RetryRule rule = rule_of(item->message);
   const bool raised = outcome.kind == Outcome::Kind::failed;
-  if (raised) ++counts_.raised;
+  if (raised) ++meter_.counts.raised;
   // A repeat of what used up its turn or the memory would only hold up the lane once more.
   const bool hopeless = raised && (outcome.error.code == Error::Code::timeout ||
                                    outcome.error.code == Error::Code::exhausted);
@@ -164,7 +165,7 @@ void Shard::failed(const ItemPtr& item, Outcome outcome) {
     finish_dead(item, raised ? "failed" : "dead", std::move(outcome.error));
     return;
   }
-  ++counts_.retried;
+  ++meter_.counts.retried;
   env_.logger.log(ports::LogLevel::warn,
                   raised ? "handler raised" : "handler asked to be run again",
                   {{"plugin", ref_.plugin},
@@ -187,12 +188,12 @@ void Shard::failed(const ItemPtr& item, Outcome outcome) {
   item->row_dirty = true;
   if (item->passed) dirty_.insert(item);
   schedule_commit();
-  ready_.push_back(item->box);
+  make_ready(*item);
 }
 
 void Shard::again(const ItemPtr& item, Duration delay) {
   item->phase = Item::Phase::queued;
-  wake_at(env_.clock.now() + delay, item->box);
+  if (item->box != nullptr) wake_at(env_.clock.now() + delay, std::string(item->box->name));
 }
 
 void Shard::drop_tasks(const ports::Engine* engine, bool alone) {

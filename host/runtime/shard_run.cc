@@ -15,14 +15,47 @@ constexpr int kTurnsInARow = 64;
 
 }  // namespace
 
-void Shard::enqueue(ItemPtr item) {
-  const std::string box = item->box;
-  boxes_[box].queue.push_back(std::move(item));
-  pump(box);
+Mailbox& Shard::mailbox(const std::string& name) {
+  const auto [entry, fresh] = boxes_.try_emplace(name);
+  if (fresh) entry->second.name = entry->first;
+  return entry->second;
 }
 
-void Shard::pump(const std::string& box) {
-  ready_.push_back(box);
+void Shard::put(const ItemPtr& item, Mailbox& box) {
+  item->box = &box;
+  box.queue.push_back(item);
+}
+
+/// Into a mailbox of its own: keys contain no NUL.
+void Shard::put_apart(const ItemPtr& item) {
+  put(item, mailbox(std::string(1, '\0') + std::to_string(++private_boxes_)));
+}
+
+void Shard::drop_if_idle(Mailbox& box) {
+  // One that is still to be looked at is dropped then.
+  if (box.idle() && !box.ready) boxes_.erase(boxes_.find(std::string(box.name)));
+}
+
+void Shard::make_ready(const Item& item) {
+  if (item.box != nullptr) make_ready(*item.box);
+}
+
+void Shard::make_ready(Mailbox& box) {
+  if (std::exchange(box.ready, true)) return;
+  ready_.push_back(&box);
+}
+
+void Shard::enqueue(const ItemPtr& item) {
+  if (item->message.key) {
+    put(item, mailbox(*item->message.key));
+  } else {
+    put_apart(item);
+  }
+  pump(*item);
+}
+
+void Shard::pump(const Item& item) {
+  make_ready(item);
   drain_ready();
 }
 
@@ -30,8 +63,9 @@ void Shard::drain_ready() {
   if (draining_ready_) return;
   draining_ready_ = true;
   for (int turns = 0; !ready_.empty() && turns < kTurnsInARow; ++turns) {
-    const std::string box = std::move(ready_.front());
+    Mailbox& box = *ready_.front();
     ready_.pop_front();
+    box.ready = false;
     look_at(box);
   }
   draining_ready_ = false;
@@ -40,29 +74,29 @@ void Shard::drain_ready() {
   } else if (!waiting_.empty() && code_.running() == 0 && !batch_) {
     // Where nothing runs nobody ends either, and asks again for those that wait.
     const Time soon = env_.clock.now() + kAskAgain;
-    if (!next_wake_ || *next_wake_ > soon) wake_at(soon, waiting_.begin()->second->box);
+    const std::string_view box = waiting_.front()->box->name;
+    if (!next_wake_ || *next_wake_ > soon) wake_at(soon, std::string(box));
   }
 }
 
-void Shard::look_at(const std::string& name) {
-  const auto found = boxes_.find(name);
-  if (found == boxes_.end()) return;
-  if (found->second.idle()) {
-    boxes_.erase(found);
+void Shard::look_at(Mailbox& box) {
+  if (box.queue.empty()) {
+    drop_if_idle(box);
     return;
   }
-  if (found->second.queue.empty() || status_ != Status::running) return;
-  const ItemPtr item = found->second.queue.front();
+  if (status_ != Status::running) return;
+  const ItemPtr item = box.queue.front();
   if (item->phase != Item::Phase::queued || item->stopped) return;
   if (item->due && *item->due > env_.clock.now()) {
-    wake_at(*item->due, name);
+    wake_at(*item->due, std::string(box.name));
     return;
   }
   if (!prepare(item)) return;
   if (held_back(*item) || !code_.may_start(item->alone)) {
-    waiting_.emplace(item->arrival, item);
+    wait(item);
     return;
   }
+  stop_waiting(*item);
   run(item);
 }
 
@@ -82,17 +116,33 @@ bool Shard::held_back(const Item& item) const {
          (bytes_full() && &head != &item);
 }
 
+void Shard::wait(const ItemPtr& item) {
+  if (std::exchange(item->waiting, true)) return;
+  auto place = waiting_.end();  // nearly always
+  while (place != waiting_.begin() && (*std::prev(place))->arrival > item->arrival) --place;
+  waiting_.insert(place, item);
+}
+
+void Shard::stop_waiting(Item& item) {
+  if (!std::exchange(item.waiting, false)) return;
+  waiting_.erase(std::lower_bound(
+      waiting_.begin(), waiting_.end(), item.arrival,
+      [](const ItemPtr& other, std::int64_t arrival) { return other->arrival < arrival; }));
+}
+
 void Shard::pump_waiting() {
   if (waiting_.empty() || outbox_.full()) return;
   // In the order of their arrival: whoever is too far from the head of its input is followed by
   // such as are farther. Where bytes decide, a head may stand anywhere.
   for (auto at = waiting_.begin(); at != waiting_.end();) {
-    if (at->second->phase == Item::Phase::queued && held_back(*at->second)) {
+    Item& item = **at;
+    if (item.phase == Item::Phase::queued && held_back(item)) {
       if (!bytes_full()) break;
       ++at;
       continue;
     }
-    ready_.push_back(at->second->box);
+    item.waiting = false;
+    make_ready(item);
     at = waiting_.erase(at);
   }
   drain_ready();
@@ -145,7 +195,7 @@ void Shard::check_once(std::vector<ItemPtr> items) {
       if ((*seen)[i]) {
         drop_repeat(items[i]);
       } else {
-        ready_.push_back(items[i]->box);
+        make_ready(*items[i]);
       }
     }
     schedule_commit();
@@ -176,7 +226,7 @@ auto Shard::loaded(std::vector<ItemPtr> items, Take take) {
     take(items, *answer);
     for (const ItemPtr& item : items) {
       if (item->phase == Item::Phase::loading) item->phase = Item::Phase::queued;
-      ready_.push_back(item->box);
+      make_ready(*item);
     }
     drain_ready();
   });
@@ -226,7 +276,7 @@ void Shard::run(const ItemPtr& item) {
   if (item->message.key) {
     if (const ports::StateRow* known = view_.find(*item->message.key)) state = *known;
     if (!state.bytes && state.quiet_until && *state.quiet_until > env_.clock.now()) {
-      ++counts_.quiet_dropped;
+      ++meter_.counts.quiet_dropped;
       finish(item, {});
       return;
     }
@@ -238,21 +288,25 @@ void Shard::start_task(const ItemPtr& item, ports::StateRow state) {
   const Message& message = item->message;
   ports::Call call;
   call.kind = ports::Call::Kind::message;
-  call.message = message;
+  call.message = std::shared_ptr<const Message>(item, &message);
   call.shard = ref_.number;
   call.state = std::move(state);
   call.last_attempt = message.attempt >= rule_of(message).attempts;
-  const std::string* correlation = find_header(message.headers, header::kCorrelation);
-  call.correlation_id = correlation != nullptr ? *correlation : message.id;
   call.now = message.time;
   call.wall_clock = env_.clock.now();
-  call.chance_seed = env_.identity.secret + ref_.plugin + "/" + message.id;
+  call.chance_seed.reserve(env_.identity.secret.size() + ref_.plugin.size() + message.id.size() +
+                           1);
+  call.chance_seed.append(env_.identity.secret).append(ref_.plugin).append("/").append(message.id);
 
   item->phase = Item::Phase::running;
   item->engine = code_.engine();
   ++item->run_no;
   code_.started(item->engine.get(), item->alone);
-  ports::Engine::Started started = item->engine->start(std::move(call));
+  item->turn_seconds = 0;
+  ports::Engine::Started started = [&] {
+    const Turn turn(item->turn_seconds);
+    return item->engine->start(std::move(call));
+  }();
   item->task = std::move(started.task);
   if (!started.step.finished()) running_.insert(item);
   on_step(item, std::move(started.step));
@@ -264,6 +318,7 @@ void Shard::on_step(const ItemPtr& item, ports::Step step) {
     HOST_CHECK(step.outcome.has_value(), "a message's task ended without an outcome");
     const bool runs_again = step.outcome->kind == Outcome::Kind::again;
     end_task(item);
+    meter_.handlers.count(kind_of(item->message.kind), item->message.topic, item->turn_seconds);
     on_outcome(item, std::move(*step.outcome));
     // Whose fault it was is unknown: it runs alone, as those that are dropped with the engine.
     if (runs_again && engine->broken()) item->alone = true;
@@ -298,7 +353,11 @@ void Shard::begin_effect(const ItemPtr& item, ports::Effect effect) {
                          id = effect.id](ports::EffectAnswer answer) {
     const ItemPtr waiting = weak.lock();
     if (!waiting || !waiting->task || waiting->run_no != run_no) return;
-    on_step(waiting, waiting->task->resume(id, std::move(answer)));
+    ports::Step step = [&] {
+      const Turn turn(waiting->turn_seconds);
+      return waiting->task->resume(id, std::move(answer));
+    }();
+    on_step(waiting, std::move(step));
   });
   if (auto* query = std::get_if<ports::QueryEffect>(&effect.what)) {
     auto go = [this, statement = std::move(*query), resume = std::move(resume)]() mutable {
@@ -363,7 +422,9 @@ void Shard::on_wake() {
     take_due_timers();
     schedule_every();
   }
-  for (const std::string& box : boxes) ready_.push_back(box);
+  for (const std::string& box : boxes) {
+    if (const auto found = boxes_.find(box); found != boxes_.end()) make_ready(found->second);
+  }
   drain_ready();
   // What was looked at may have asked for a later one, which does not cover the first.
   if (!wakes_.empty()) {

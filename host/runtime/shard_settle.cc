@@ -63,7 +63,7 @@ void Shard::committed() {
   for (const ports::Reply& reply : batch.commit->replies) {
     env_.asks.reply(reply.ask_id, reply.payload);
   }
-  count(batch);
+  meter_.committed(batch, env_.clock.now() - batch.begun);
   release_queries();
   for (auto& [topic, input] : inputs_) fetch(*input);
   pump_waiting();
@@ -72,13 +72,13 @@ void Shard::committed() {
 }
 
 void Shard::settle_finished(const ItemPtr& item) {
-  Mailbox& box = boxes_.at(item->box);
+  Mailbox& box = *item->box;
   HOST_DCHECK(box.finished.front() == item, "units of a key were committed out of order");
   box.finished.pop_front();
   --box.batched;
   --finished_count_;
   const Finished& finished = item->finished;
-  for (const Emit& emit : finished.unit.emits) finished_bytes_ -= emit.payload.size();
+  finished_bytes_ -= finished.emit_bytes;
   if (finished.unit.state) view_.committed(*item->message.key);
   if (finished.sql_seq != 0) sql_uncommitted_.erase(finished.sql_seq);
   if (item->pending_id != 0) {
@@ -88,15 +88,17 @@ void Shard::settle_finished(const ItemPtr& item) {
   dirty_.erase(item);
   once_taken_.erase(item->once_id);
   if (item->from == Item::From::every) every_running_.erase(item->message.topic);
-  if (box.idle()) {
-    boxes_.erase(item->box);
+  box.state_entry = Mailbox::kNone;
+  item->box = nullptr;
+  if (box.queue.empty()) {
+    drop_if_idle(box);
   } else {
-    ready_.push_back(item->box);
+    make_ready(box);
   }
 }
 
 void Shard::settle_parked(const ItemPtr& item) {
-  Mailbox& box = boxes_.at(item->box);
+  Mailbox& box = *item->box;
   item->in_batch = item->parking = false;
   item->passed = true;
   if (item->from == Item::From::every) every_running_.erase(item->message.topic);
@@ -131,37 +133,18 @@ void Shard::apply_timers(const Batch& batch) {
   schedule_timers();
 }
 
-void Shard::count(const Batch& batch) {
-  const ports::Labels labels{{"plugin", ref_.plugin}};
-  const auto add = [&](const char* name, double n) {
-    if (n > 0) env_.metrics.add(name, n, labels);
-  };
-  const Counts counts = std::exchange(counts_, Counts{});
-  add("host_messages_handled_total", counts.handled);
-  add("host_script_errors_total", counts.raised);
-  add("host_retries_total", counts.retried);
-  add("host_dead_letters_total", counts.dead);
-  add("host_duplicates_dropped_total", counts.duplicates);
-  add("host_once_dropped_total", counts.once_dropped);
-  add("host_late_dropped_total", counts.quiet_dropped);
-  add("host_messages_sent_total", static_cast<double>(batch.commit->outgoing.size()));
-  add("host_commits_total", 1);
-  env_.metrics.observe("host_commit_seconds",
-                       static_cast<double>((env_.clock.now() - batch.begun).count()) * 1e-6,
-                       labels);
-  env_.metrics.observe("host_commit_messages", static_cast<double>(batch.finished.size()), labels);
-}
-
 void Shard::give_back() {
   Batch batch = *std::exchange(batch_, std::nullopt);
   seq_ = batch.seq_before;
+  give_back_contents(batch);
   for (const ItemPtr& item : batch.finished) {
     item->in_batch = false;
-    boxes_.at(item->box).batched = 0;
+    item->box->batched = 0;
+    item->box->state_entry = Mailbox::kNone;
   }
   for (const ItemPtr& item : batch.parked) {
     item->in_batch = item->parking = false;
-    --boxes_.at(item->box).parking;
+    --item->box->parking;
     item->pending_id = 0;
     item->row_dirty = item->row_dirty || item->due || item->stopped;
     if (item->passed && item->phase != Item::Phase::finished) dirty_.insert(item);
@@ -172,6 +155,21 @@ void Shard::give_back() {
   }
   // One that finished while its row was being written is waited for by its prefix again.
   std::erase_if(loose_, [](const ItemPtr& item) { return !item->passed; });
+}
+
+/// What collect() moved into the commit. Copied: the store may still hold the commit.
+void Shard::give_back_contents(Batch& batch) {
+  const ports::ShardCommit& commit = *batch.commit;
+  for (std::size_t i = 0; i < commit.states.size(); ++i) {
+    batch.state_items[i]->finished.unit.state->bytes = commit.states[i].second.bytes;
+  }
+  auto row = commit.outgoing.begin();
+  for (const ItemPtr& item : batch.finished) {
+    for (Emit& emit : item->finished.unit.emits) {
+      if (row == commit.outgoing.end()) return;  // a saboteur's build sends them apart
+      emit.payload = (row++)->record.payload;
+    }
+  }
 }
 
 void Shard::sql_failed(const ports::CommitResult& result) {
@@ -191,7 +189,7 @@ void Shard::sql_failed(const ports::CommitResult& result) {
 }
 
 void Shard::unroll(const ItemPtr& failed_item) {
-  Mailbox& box = boxes_.at(failed_item->box);
+  Mailbox& box = *failed_item->box;
   // What runs now saw a state that will not be: it runs again.
   if (!box.queue.empty() && box.queue.front()->phase == Item::Phase::running) {
     const ItemPtr running = box.queue.front();
@@ -204,7 +202,7 @@ void Shard::unroll(const ItemPtr& failed_item) {
     more = item != failed_item;
     Finished finished = std::exchange(item->finished, Finished{});
     --finished_count_;
-    for (const Emit& emit : finished.unit.emits) finished_bytes_ -= emit.payload.size();
+    finished_bytes_ -= finished.emit_bytes;
     if (finished.unit.state) view_.rolled_back(*item->message.key, finished.state_before);
     if (finished.sql_seq != 0) sql_uncommitted_.erase(finished.sql_seq);
     for (ports::TimerRow& timer : finished.cancelled) timers_.add(std::move(timer));

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "host/core/partition.h"
+#include "host/runtime/records.h"
+#include "host/runtime/recycled.h"
 #include "host/runtime/sabotage.h"
 #include "host/runtime/shard.h"
 
@@ -11,18 +13,22 @@ namespace {
 constexpr Duration kFetchAgain = std::chrono::milliseconds(500);
 constexpr Duration kTakeAgain = std::chrono::milliseconds(50);
 
-/// A mailbox of one message: keys contain no NUL.
-std::string private_box(std::size_t number) {
-  return std::string(1, '\0') + std::to_string(number);
+std::string id_in_log(const Record& record) {
+  std::string id;
+  id.reserve(record.topic.size() + 32);
+  id += record.topic;
+  append_number(id += '/', record.partition);
+  append_number(id += '/', record.offset);
+  return id;
 }
 
 }  // namespace
 
-ItemPtr Shard::new_item(Item::From from) {
-  auto item = std::make_shared<Item>();
+ItemPtr Shard::new_item(Item::From from, Time now) {
+  auto item = std::allocate_shared<Item>(Recycled<Item>());
   item->from = from;
   item->arrival = next_arrival_++;
-  item->taken = env_.clock.now();
+  item->taken = now;
   return item;
 }
 
@@ -57,6 +63,7 @@ void Shard::resolve_start(const std::string& topic, bool from_now) {
 void Shard::open_input(const std::string& topic, Offset from, bool committed) {
   auto input = std::make_unique<TopicInput>();
   input->topic = topic;
+  input->inbox = topic == env_.topic_prefix + code_.manifest().inbox();
   input->read_to = from;
   if (committed) input->committed = from;
   const auto [entry, fresh] = inputs_.try_emplace(topic, std::move(input));
@@ -83,8 +90,9 @@ void Shard::fetched(TopicInput& input, Result<ports::Fetched> result) {
   if (status_ != Status::running) return;
   if (result) {
     schedule_commit();
+    const Time now = env_.clock.now();
     for (Record& record : result->records) {
-      if (take_record(input, std::move(record))) continue;
+      if (take_record(input, std::move(record), now)) continue;
       lane_.post_after(kFetchAgain, guarded([this, &input] { fetch(input); }));
       return;
     }
@@ -125,19 +133,19 @@ void Shard::input_waits(TopicInput& input, const Error& why) {
                   {{"shard", ref_.to_string()}, {"topic", input.topic}, {"why", why.to_string()}});
 }
 
-bool Shard::take_record(TopicInput& input, Record record) {
+bool Shard::take_record(TopicInput& input, Record record, Time now) {
   if (record.offset < input.read_to) return true;  // old: a client repeated it
-  const ItemPtr item = new_item(Item::From::record);
+  const ItemPtr item = new_item(Item::From::record, now);
   item->input = &input;
   item->offset = record.offset;
   item->passed = false;
   if (!env_.log.shares_store()) item->origin = parse_origin(record.headers);
   if (seen_before(*item)) {
     input.read_to = item->offset + 1;
-    ++counts_.duplicates;
+    ++meter_.counts.duplicates;
     return true;
   }
-  item->message = message_of(std::move(record));
+  item->message = message_of(input, std::move(record));
   const auto* subscription = code_.manifest().find_subscription(item->message.topic);
   Result<ports::Engine::Inspected> inspected = ports::Engine::Inspected{};
   if (subscription != nullptr && (!subscription->key_field.empty() || subscription->once)) {
@@ -152,20 +160,19 @@ bool Shard::take_record(TopicInput& input, Record record) {
   if (item->origin) mark_of(*item) = item->origin->position;
   item->message_bytes = item->message.payload.size();
   input.bytes += item->message_bytes;
+  meter_.taken.count(input.topic, item->message_bytes);
   input.queue.push_back(item);
   deliver(item, subscription, std::move(inspected));
   return true;
 }
 
-Message Shard::message_of(Record record) const {
+Message Shard::message_of(const TopicInput& input, Record record) const {
   Message message;
   const std::string* id = find_header(record.headers, header::kId);
-  message.id = id != nullptr ? *id
-                             : record.topic + "/" + std::to_string(record.partition) + "/" +
-                                   std::to_string(record.offset);
+  message.id = id != nullptr ? *id : id_in_log(record);
   message.topic = record.topic.substr(env_.topic_prefix.size());
   message.time = record.time;
-  if (message.topic == code_.manifest().inbox()) {
+  if (input.inbox) {
     if (const std::string* topic = find_header(record.headers, header::kTopic)) {
       message.topic = *topic;
     }
@@ -216,14 +223,12 @@ void Shard::deliver(const ItemPtr& item, const Manifest::Subscription* subscript
     }
   }
   if (!item->once_id.empty() && !once_taken_.insert(item->once_id).second) {
-    ++counts_.once_dropped;
+    ++meter_.counts.once_dropped;
     item->once_id.clear();
-    item->box = private_box(++private_boxes_);
-    boxes_[item->box].queue.push_back(item);
+    put_apart(item);
     finish(item, {});
     return;
   }
-  item->box = message.key ? *message.key : private_box(++private_boxes_);
   if (!item->once_id.empty()) {
     // Asked now, not when its turn comes: it may have to be parked before that.
     loads_once_.push_back(item);
@@ -233,14 +238,13 @@ void Shard::deliver(const ItemPtr& item, const Manifest::Subscription* subscript
 }
 
 void Shard::drop_repeat(const ItemPtr& item) {
-  ++counts_.once_dropped;
+  ++meter_.counts.once_dropped;
   once_taken_.erase(item->once_id);
   item->once_id.clear();  // its row is there already
   // It does nothing, so that the order of its key is no concern of it.
-  boxes_.at(item->box).queue.erase_if([&](const ItemPtr& queued) { return queued == item; });
-  ready_.push_back(item->box);
-  item->box = private_box(++private_boxes_);
-  boxes_[item->box].queue.push_back(item);
+  item->box->queue.erase_if([&](const ItemPtr& queued) { return queued == item; });
+  make_ready(*item);
+  put_apart(item);
   finish(item, {});
 }
 
@@ -264,8 +268,7 @@ void Shard::forward_to_inbox(const ItemPtr& item) {
   set_header(emit.headers, header::kTime, format_time(item->message.time));
   item->forwarded = true;
   item->once_id.clear();  // its key's shard remembers it
-  item->box = private_box(++private_boxes_);
-  boxes_[item->box].queue.push_back(item);
+  put_apart(item);
   UnitOfWork unit;
   unit.emits.push_back(std::move(emit));
   finish(item, std::move(unit));
@@ -277,14 +280,13 @@ void Shard::refuse(const ItemPtr& item, const char* reason, Error error) {
     error.line = subscription->line;
   }
   if (error.file.empty()) error.file = code_.manifest().file;
-  item->box = private_box(++private_boxes_);
-  boxes_[item->box].queue.push_back(item);
+  put_apart(item);
   finish_dead(item, reason, std::move(error));
 }
 
 void Shard::take_pending(ports::PendingRow row) {
   next_arrival_ = std::max(next_arrival_, row.id + 1);
-  const ItemPtr item = new_item(Item::From::pending);
+  const ItemPtr item = new_item(Item::From::pending, env_.clock.now());
   item->pending_id = row.id;
   item->payload_loaded = false;
   item->due = row.due;
@@ -292,10 +294,9 @@ void Shard::take_pending(ports::PendingRow row) {
   item->last_error = std::move(row.last_error);
   item->message = std::move(row.message);
   item->once_checked = true;
-  item->box = item->message.key ? *item->message.key : private_box(++private_boxes_);
   pending_[row.id] = item;
-  ++boxes_[item->box].pending;
   enqueue(item);
+  ++item->box->pending;
 }
 
 void Shard::load_timer_page() {
@@ -331,8 +332,9 @@ void Shard::take_due_timers() {
     schedule_timers();
     return;
   }
-  for (ports::TimerRow& timer : timers_.take_due(env_.clock.now())) {
-    const Mailbox& box = boxes_[timer.key];
+  const Time now = env_.clock.now();
+  for (ports::TimerRow& timer : timers_.take_due(now)) {
+    const Mailbox& box = mailbox(timer.key);
     // A handler may have cancelled it already and wait for its commit, which removes the row.
     const auto by =
         std::find_if(box.finished.begin(), box.finished.end(),
@@ -341,8 +343,7 @@ void Shard::take_due_timers() {
       (*by)->finished.cancelled.push_back(std::move(timer));
       continue;
     }
-    const ItemPtr item = new_item(Item::From::timer);
-    item->box = timer.key;
+    const ItemPtr item = new_item(Item::From::timer, now);
     item->message = {.kind = Message::Kind::timer,
                      .id = std::move(timer.id),
                      .topic = std::move(timer.name),
@@ -385,8 +386,7 @@ void Shard::schedule_every() {
 
 void Shard::take_every(const Manifest::Every& every, Time due) {
   every_running_.insert(every.name);
-  const ItemPtr item = new_item(Item::From::every);
-  item->box = private_box(++private_boxes_);
+  const ItemPtr item = new_item(Item::From::every, env_.clock.now());
   // What was missed runs once: the next run is the first one that still lies ahead.
   const auto missed = (item->taken - due) / every.period;
   item->every_next = due + every.period * (missed + 1);

@@ -48,6 +48,8 @@ std::string name_at(lua_State* L, int index) {
   return "a value of the host";
 }
 
+constexpr std::size_t kUsualFields = 8;  // of an object: most have no more
+
 /// A key on the stack with its value above it.
 struct Entry {
   std::string_view name;
@@ -328,6 +330,7 @@ class Encoder {
   void entries(int index, const Schema* of, const Schema* map, const PathStep& here, int depth) {
     const int base = lua_gettop(L_);
     std::vector<Entry> found;
+    found.reserve(kUsualFields);
     lua_pushnil(L_);
     while (lua_next(L_, index)) {
       if (lua_type(L_, -2) != LUA_TSTRING) {

@@ -83,6 +83,13 @@ std::string Schema::excess() const {
 std::size_t Schema::index_of(std::string_view name, std::size_t guess) const {
   const std::vector<Field>& all = parts_.fields;
   if (guess < all.size() && all[guess].name == name) return guess;
+  // Few names are told apart by their lengths sooner than by halving.
+  constexpr std::size_t kFew = 16;
+  if (all.size() <= kFew) {
+    std::size_t i = 0;
+    while (i < all.size() && (all[i].name.size() != name.size() || all[i].name != name)) ++i;
+    return i;
+  }
   const auto found = std::lower_bound(
       all.begin(), all.end(), name,
       [](const Field& field, std::string_view wanted) { return field.name < wanted; });

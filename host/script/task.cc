@@ -17,7 +17,7 @@ ScriptTask::Ground ground_of(const ports::Call& call) {
   const bool http = call.kind == ports::Call::Kind::http || call.kind == ports::Call::Kind::check;
   if (http) return ScriptTask::Ground::http;
   if (call.kind == ports::Call::Kind::stream_map) return ScriptTask::Ground::map;
-  switch (call.message.kind) {
+  switch (call.message->kind) {
     case Message::Kind::record:
       return ScriptTask::Ground::record;
     case Message::Kind::timer:
@@ -31,11 +31,11 @@ ScriptTask::Ground ground_of(const ports::Call& call) {
 std::string label_of(const ports::Call& call, const Manifest& manifest) {
   switch (ground_of(call)) {
     case ScriptTask::Ground::record:
-      return "on " + call.message.topic;
+      return "on " + call.message->topic;
     case ScriptTask::Ground::timer:
-      return "timer " + call.message.topic;
+      return "timer " + call.message->topic;
     case ScriptTask::Ground::every:
-      return "every " + call.message.topic;
+      return "every " + call.message->topic;
     case ScriptTask::Ground::http:
     case ScriptTask::Ground::map:
       break;
@@ -61,6 +61,36 @@ ScriptTask::ScriptTask(ScriptEngine& engine, ports::Call&& call)
 }
 
 ScriptTask::~ScriptTask() { end(false); }
+
+namespace {
+
+struct SpareTask {
+  void* memory = nullptr;
+  ~SpareTask() { ::operator delete(memory); }
+};
+thread_local SpareTask t_spare;
+
+}  // namespace
+
+void* ScriptTask::operator new(std::size_t size) {
+  if (t_spare.memory != nullptr) return std::exchange(t_spare.memory, nullptr);
+  return ::operator new(size);
+}
+
+void ScriptTask::operator delete(void* memory) {
+  ::operator delete(std::exchange(t_spare.memory, memory));
+}
+
+const Message& ScriptTask::message() const {
+  static const Message kNone;
+  return call_.message ? *call_.message : kNone;
+}
+
+std::string_view ScriptTask::correlation_id() const {
+  if (!call_.correlation_id.empty()) return call_.correlation_id;
+  const std::string* carried = find_header(message().headers, header::kCorrelation);
+  return carried != nullptr ? *carried : message().id;
+}
 
 void ScriptTask::end(bool reuse) {
   if (!running_) return;
@@ -289,9 +319,9 @@ ports::Step ScriptTask::fail(Error error) {
                                   "a stream's map failed: " + error.to_string(),
                                   {{"plugin", engine_.manifest().name},
                                    {"route", label_},
-                                   {"topic", call_.message.topic},
-                                   {"key", call_.message.key.value_or("")},
-                                   {"id", call_.message.id},
+                                   {"topic", message().topic},
+                                   {"key", message().key.value_or("")},
+                                   {"id", message().id},
                                    {"revision", engine_.manifest().revision}});
   } else {
     step.outcome = Outcome{.kind = Outcome::Kind::failed, .unit = {}, .error = std::move(error)};
@@ -324,7 +354,7 @@ ports::Step ScriptTask::out_of_memory(Error error) {
 }
 
 std::string ScriptTask::next_timer_id() {
-  const Digest digest = sha256(call_.message.id + "#" + std::to_string(++timers_));
+  const Digest digest = sha256(message().id + "#" + std::to_string(++timers_));
   return "t" + to_hex(digest.data(), 16);
 }
 

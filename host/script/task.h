@@ -33,6 +33,11 @@ class ScriptTask final : public ports::Task {
   ScriptTask(ScriptEngine& engine, ports::Call&& call);
   ~ScriptTask() override;
 
+  /// Most tasks end in their first turn: the next one gets the memory of the last, which the
+  /// processor still has at hand. One piece a thread, so that nothing is shared.
+  static void* operator new(std::size_t size);
+  static void operator delete(void* memory);
+
   /// The first turn.
   ports::Step begin();
   ports::Step resume(std::uint64_t effect, ports::EffectAnswer answer) override;
@@ -46,11 +51,14 @@ class ScriptTask final : public ports::Task {
 
   ScriptEngine& engine() { return engine_; }
   const ports::Call& call() const { return call_; }
+  /// An empty one in an HTTP handler.
+  const Message& message() const;
+  std::string_view correlation_id() const;
   Ground ground() const { return ground_; }
   bool in_http() const { return ground_ == Ground::http; }
   /// The handler has returned; its iterator makes the body.
   bool in_parts() const { return iterator_ != kNoRef; }
-  bool has_key() const { return call_.message.key.has_value() && !in_http(); }
+  bool has_key() const { return message().key.has_value() && !in_http(); }
   UnitOfWork& unit() { return unit_; }
 
   /// Pushes ctx.state, read and migrated at its first use. May raise.
@@ -135,7 +143,8 @@ class ScriptTask final : public ports::Task {
   std::uint64_t single_ = 0;  // the one effect that is waited for; 0: any of waiting_
   UnitOfWork unit_;
   LuaRef state_ = kNoRef;
-  std::string state_before_;
+  std::string_view state_before_;  // encoded; of `call_`, `migrated_` or the engine
+  std::string migrated_;
   bool forgotten_ = false;
   Leave leave_ = Leave::none;
   std::optional<Duration> leave_delay_;

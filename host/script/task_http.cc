@@ -9,6 +9,8 @@
 namespace host::script {
 namespace {
 
+constexpr std::size_t kUsualBody = 256;  // bytes of an answer: most have no more
+
 int status_of(const std::string& code) {
   if (code == "not_found") return 404;
   if (code == "rate_limited") return 429;
@@ -166,6 +168,7 @@ void ScriptTask::finish_http(lua_State* L, HttpResponse& response, std::string& 
     return;
   }
   std::string json;
+  json.reserve(kUsualBody);
   Violations violations;
   if (!append_json(L, body, schema, json, violations)) {
     problem = "the body that was returned does not fit: " + to_string(violations);

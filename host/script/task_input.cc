@@ -27,28 +27,28 @@ int ScriptTask::push_call(lua_State* L) {
 int ScriptTask::push_record(lua_State* L) {
   const auto& subscriptions = engine_.manifest().on;
   for (std::size_t i = 0; i < subscriptions.size(); ++i) {
-    if (subscriptions[i].topic != call_.message.topic) continue;
+    if (subscriptions[i].topic != message().topic) continue;
     const PluginTable::Subscription& on = engine_.table().on[i];
     return push_payload(L, on.schema, on.handle);
   }
-  refuse("no handler for the topic '" + call_.message.topic + "' in this revision");
+  refuse("no handler for the topic '" + message().topic + "' in this revision");
   return -1;
 }
 
 int ScriptTask::push_timer(lua_State* L) {
-  const std::size_t i = engine_.table().timer_index(call_.message.topic);
+  const std::size_t i = engine_.table().timer_index(message().topic);
   if (i < engine_.table().timers.size()) {
     const PluginTable::Timer& timer = engine_.table().timers[i];
     return push_payload(L, timer.schema, timer.handle);
   }
-  refuse("no timer '" + call_.message.topic + "' in this revision");
+  refuse("no timer '" + message().topic + "' in this revision");
   return -1;
 }
 
 int ScriptTask::push_every(lua_State* L) {
-  const std::size_t i = engine_.table().every_index(call_.message.topic);
+  const std::size_t i = engine_.table().every_index(message().topic);
   if (i >= engine_.table().every.size()) {
-    refuse("no every '" + call_.message.topic + "' in this revision");
+    refuse("no every '" + message().topic + "' in this revision");
     return -1;
   }
   handler_ = engine_.table().every[i].handle;
@@ -62,14 +62,14 @@ int ScriptTask::push_payload(lua_State* L, const SchemaPtr& schema,
                              const PluginTable::Handler& handler) {
   handler_ = handler.any();
   Violations violations;
-  if (call_.message.payload.empty() && ground_ == Ground::timer) {
+  if (message().payload.empty() && ground_ == Ground::timer) {
     if (schema == nullptr) {
       lua_pushnil(L);
     } else if (!push_defaults(L, *schema, violations)) {
       refuse("the payload: " + to_string(violations));
       return -1;
     }
-  } else if (!push_json(L, call_.message.payload, schema.get(), violations)) {
+  } else if (!push_json(L, message().payload, schema.get(), violations)) {
     refuse("the payload: " + to_string(violations));
     return -1;
   }
@@ -97,14 +97,14 @@ int ScriptTask::push_map(lua_State* L) {
   const SchemaPtr* schema = nullptr;
   const auto& subscriptions = engine_.manifest().on;
   for (std::size_t i = 0; i < subscriptions.size(); ++i) {
-    if (subscriptions[i].topic == call_.message.topic) schema = &engine_.table().on[i].schema;
+    if (subscriptions[i].topic == message().topic) schema = &engine_.table().on[i].schema;
   }
   if (route.map == kNoRef) raise(L, "this route has no map");
   handler_ = route.map;
   lua_rawgeti(L, LUA_REGISTRYINDEX, handler_);
   lua_rawgeti(L, LUA_REGISTRYINDEX, engine_.ctx_);
   Violations violations;
-  if (!push_json(L, call_.message.payload, schema ? schema->get() : nullptr, violations)) {
+  if (!push_json(L, message().payload, schema ? schema->get() : nullptr, violations)) {
     raise(L, "the payload: " + to_string(violations));
   }
   return 3;

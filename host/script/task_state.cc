@@ -59,7 +59,8 @@ void ScriptTask::push_state(lua_State* L) {
       state_before_ = *call_.state.bytes;
     } else {
       Violations violations;
-      if (!append_json(L, -1, schema, state_before_, violations)) state_before_.clear();
+      if (!append_json(L, -1, schema, migrated_, violations)) migrated_.clear();
+      state_before_ = migrated_;
     }
   } else {
     Violations violations;

@@ -42,6 +42,7 @@ THIRD_PARTY = {
     "boost/beast": ["host/adapters/web"],
     # A lane is an io_context; the server's connections live on it.
     "boost/asio": ["host/runtime", "host/adapters/web", "host/app"],
+    "boost/container": ["host/runtime"],
     "boost/": ["host/adapters/web"],
     "spdlog/": ["host/adapters/telemetry"],
     "fmt/": ["host/adapters/telemetry"],

@@ -4,12 +4,14 @@
 import pathlib
 import sys
 import tempfile
+import types
 import unittest
 import xml.etree.ElementTree as xml
+from unittest import mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from bench import endurance, report  # noqa: E402
+from bench import endurance, processes, report  # noqa: E402
 from bench.rows import CannotSetUp, Row, short, spread_of  # noqa: E402
 
 
@@ -42,24 +44,78 @@ class RowTest(unittest.TestCase):
         self.assertEqual("3: 1 to 3", spread_of([2, 1, 3]))
 
 
-class PauseTest(unittest.TestCase):
-    BEFORE = {0.05: 10, 0.1: 10, 0.25: 10, float("inf"): 10}
+class TimesTest(unittest.TestCase):
+    BEFORE = {0.05: 10, 0.1: 10, 0.2: 10, float("inf"): 10}
 
     def test_the_quantile_is_the_bound_that_the_share_stays_below(self):
-        after = {0.05: 1008, 0.1: 1009, 0.25: 1010, float("inf"): 1010}
-        self.assertEqual((50.0, 0.999), endurance.quantile(self.BEFORE, after, 0.998))
-        self.assertEqual(100.0, endurance.quantile(self.BEFORE, after, 0.999)[0])
-        self.assertEqual(250.0, endurance.quantile(self.BEFORE, after, 1.0)[0])
+        times = endurance.Times(self.BEFORE, {0.05: 1008, 0.1: 1009, 0.2: 1010, float("inf"): 1010})
+        self.assertEqual([50, 100, 200],
+                         [times.quantile_ms(share) for share in (0.998, 0.999, 1)])
+        self.assertAlmostEqual(0.001, times.share_above(0.1))
+        self.assertIn("p50 <= 50, p99 <= 50, p99.9 <= 100, longest <= 200 ms", times.text())
 
-    def test_without_a_commit_there_is_no_quantile(self):
-        with self.assertRaises(CannotSetUp):
-            endurance.quantile(self.BEFORE, self.BEFORE, 0.999)
+    def test_what_was_before_the_first_look_does_not_count(self):
+        times = endurance.Times({0.1: 0, float("inf"): 7}, {0.1: 2, float("inf"): 9})
+        self.assertEqual((100, 0), (times.quantile_ms(1), times.share_above(0.1)))
 
-    def test_buckets_are_read_from_the_metrics(self):
-        metrics = {'host_commit_seconds_bucket{plugin="circle",le="0.1"}': 3.0,
-                   'host_commit_seconds_bucket{plugin="circle",le="+Inf"}': 4.0,
-                   'host_commit_seconds_sum{plugin="circle"}': 9.0}
-        self.assertEqual({0.1: 3.0, float("inf"): 4.0}, endurance.commit_pauses(metrics))
+    def test_without_a_measurement_there_is_no_quantile(self):
+        for after in (self.BEFORE, {}):
+            with self.assertRaises(CannotSetUp):
+                endurance.Times(self.BEFORE, after)
+
+    def test_buckets_are_read_from_the_metrics_over_all_labels(self):
+        metrics = {'host_store_checkpoint_seconds_bucket{by="writer",le="0.1"}': 3.0,
+                   'host_store_checkpoint_seconds_bucket{by="housekeeper",le="0.1"}': 2.0,
+                   'host_store_checkpoint_seconds_bucket{by="writer",le="+Inf"}': 4.0,
+                   'host_store_checkpoint_seconds_sum{by="writer"}': 9.0,
+                   'host_store_queue_seconds_bucket{le="0.1"}': 7.0}
+        self.assertEqual({0.1: 5.0, float("inf"): 4.0},
+                         endurance.buckets(metrics, "host_store_checkpoint_seconds"))
+        self.assertEqual({0.1: 3.0, float("inf"): 4.0},
+                         endurance.buckets(metrics, "host_store_checkpoint_seconds", 'by="writer"'))
+        self.assertEqual({0.1: 7.0}, endurance.buckets(metrics, "host_store_queue_seconds"))
+
+
+class PortTest(unittest.TestCase):
+    """A host that says what the real one says of a port that somebody else has."""
+    SCRIPT = """#!/bin/sh
+echo "$@" >> {folder}/calls
+if [ $(wc -l < {folder}/calls) -le {times} ]; then
+  echo "host: --listen: cannot listen on 127.0.0.1:1: {why}" >&2
+  exit 3
+fi
+exec sleep 60
+"""
+
+    def host(self, folder, times, why):
+        program = folder / "host"
+        program.write_text(self.SCRIPT.format(folder=folder, times=times, why=why))
+        program.chmod(0o755)
+        setup = types.SimpleNamespace(host=program, root=folder)
+        return processes.Host(setup, ["run", "it"], folder / "data")
+
+    def test_a_host_whose_port_was_taken_is_started_again_on_others(self):
+        with tempfile.TemporaryDirectory() as name, \
+                mock.patch.object(processes, "get", self.ready_when_it_lives):
+            host = self.host(pathlib.Path(name), 2, "the port is taken")
+            self.current = host
+            with host:
+                host.wait_until_serving()
+            calls = (pathlib.Path(name) / "calls").read_text().splitlines()
+            self.assertEqual(3, len(calls))
+            self.assertEqual(3, len(set(calls)))
+
+    def ready_when_it_lives(self, *_):
+        calls = self.current.log.parent / "calls"
+        lives = calls.exists() and len(calls.read_text().splitlines()) == 3
+        return (200, "") if lives else None
+
+    def test_another_reason_is_told(self):
+        with tempfile.TemporaryDirectory() as name:
+            host = self.host(pathlib.Path(name), 1, "no such address")
+            with host, self.assertRaisesRegex(CannotSetUp, "no such address"):
+                host.wait_until_serving()
+            self.assertEqual(1, len((pathlib.Path(name) / "calls").read_text().splitlines()))
 
 
 class ReportTest(unittest.TestCase):

@@ -52,8 +52,8 @@ class TimedEngine final : public ports::Engine {
   bool admits() const override { return engine_->admits(); }
   Started start(ports::Call&& call) override {
     Message message;
-    message.topic = call.message.topic;
-    message.key = call.message.key;
+    message.topic = call.message->topic;
+    message.key = call.message->key;
     Started started = engine_->start(std::move(call));
     times_.ended(message);
     return started;

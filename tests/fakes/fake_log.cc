@@ -198,11 +198,11 @@ Fetched FakeLog::gather(const Partition& partition, Offset from, std::size_t max
   Fetched fetched;
   std::size_t bytes = 0;
   auto at = begin;
-  for (; at != partition.records.end() && fetched.records.size() < most; ++at) {
+  for (std::size_t count = 0; at != partition.records.end() && count < most; ++at, ++count) {
     bytes += at->payload.size() + (at->key ? at->key->size() : 0);
     if (bytes > max_bytes && at != begin) break;
-    fetched.records.push_back(*at);
   }
+  fetched.records.assign(begin, at);
   fetched.next = at == partition.records.end() ? partition.end : fetched.records.back().offset + 1;
   return fetched;
 }
@@ -224,34 +224,42 @@ std::vector<Result<Offset>> FakeLog::write(const std::vector<Append>& records) {
       return answers;
     }
   }
-  std::set<Partition*> touched;
+  std::vector<Partition*> touched;
   for (const Append& record : records) {
-    answers.push_back(write_one(record));
-    if (answers.back().ok()) touched.insert(find(record.topic, record.partition));
+    if (std::optional<Error> error = refusal(record)) {
+      answers.push_back(*std::move(error));
+      continue;
+    }
+    touched.push_back(&write_one(record));
+    answers.push_back(touched.back()->end - 1);
   }
   if (!manners_.shares_store && !records.empty() && draw(manners_.repeat)) {
     for (std::size_t i = random_() % records.size(); i < records.size(); ++i) {
-      (void)write_one(records[i]);  // the double of a record that was just answered
+      // The double of a record that was just answered.
+      if (answers[i].ok()) write_one(records[i]);
     }
   }
-  for (Partition* partition : touched) {
-    if (draw(manners_.gap)) partition->end += 1 + static_cast<Offset>(random_() % 3);
-    wake(*partition);
-  }
+  written_to(touched);
   return answers;
 }
 
-Result<Offset> FakeLog::write_one(const Append& record) {
-  if (std::optional<Error> error = refusal(record)) return *std::move(error);
+FakeLog::Partition& FakeLog::write_one(const Append& record) {
   Partition& partition = *find(record.topic, record.partition);
   partition.records.push_back({.topic = record.topic,
                                .partition = record.partition,
-                               .offset = partition.end,
+                               .offset = partition.end++,
                                .time = clock_.now(),
                                .key = record.key,
                                .payload = record.payload,
                                .headers = record.headers});
-  return partition.end++;
+  return partition;
+}
+
+void FakeLog::written_to(const std::vector<Partition*>& partitions) {
+  for (Partition* partition : std::set<Partition*>(partitions.begin(), partitions.end())) {
+    if (draw(manners_.gap)) partition->end += 1 + static_cast<Offset>(random_() % 3);
+    wake(*partition);
+  }
 }
 
 std::optional<Error> FakeLog::append_now(const std::vector<Append>& records) {
@@ -260,6 +268,17 @@ std::optional<Error> FakeLog::append_now(const std::vector<Append>& records) {
     if (std::optional<Error> error = refusal(record)) return error;
   }
   write(records);
+  return std::nullopt;
+}
+
+std::optional<Error> FakeLog::append_now(const std::vector<ports::OutgoingRow>& rows) {
+  std::lock_guard lock(mutex_);
+  for (const ports::OutgoingRow& row : rows) {
+    if (std::optional<Error> error = refusal(row.record)) return error;
+  }
+  std::vector<Partition*> touched;
+  for (const ports::OutgoingRow& row : rows) touched.push_back(&write_one(row.record));
+  written_to(touched);
   return std::nullopt;
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "host/ports/log.h"
+#include "host/ports/store.h"
 #include "tests/fakes/manual_executor.h"
 
 namespace host::fakes {
@@ -81,6 +82,7 @@ class FakeLog : public ports::Log {
 
   /// For FakeStore where shares_store(): all or none, at once.
   std::optional<Error> append_now(const std::vector<ports::Append>& records);
+  std::optional<Error> append_now(const std::vector<ports::OutgoingRow>& rows);
 
  private:
   struct Waiter;
@@ -97,7 +99,8 @@ class FakeLog : public ports::Log {
   const Partition* find(const std::string& topic, PartitionNumber partition) const;
   bool draw(double chance);
   std::vector<Result<Offset>> write(const std::vector<ports::Append>& records);
-  Result<Offset> write_one(const ports::Append& record);
+  Partition& write_one(const ports::Append& record);
+  void written_to(const std::vector<Partition*>& partitions);
   std::optional<Error> refusal(const ports::Append& record) const;
   ports::Fetched gather(const Partition& partition, Offset from, std::size_t max_bytes);
   void wake(Partition& partition);

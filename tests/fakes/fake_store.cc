@@ -236,9 +236,7 @@ CommitResult FakeStore::apply(const ShardCommit& commit) {
   if (std::optional<CommitResult> known = answered_before(commit)) return *std::move(known);
   const bool shared = log_.shares_store();
   if (shared && !commit.outgoing.empty()) {
-    std::vector<ports::Append> records;
-    for (const ports::OutgoingRow& row : commit.outgoing) records.push_back(row.record);
-    if (std::optional<Error> error = log_.append_now(records)) {
+    if (std::optional<Error> error = log_.append_now(commit.outgoing)) {
       return {Status::not_now, *std::move(error), {}};
     }
   }

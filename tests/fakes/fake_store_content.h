@@ -2,6 +2,7 @@
 
 // What is inside a FakeStore; for its own sources only.
 
+#include <unordered_map>
 #include <utility>
 
 #include "tests/fakes/fake_store.h"
@@ -15,7 +16,7 @@ struct FakeStore::Shard {
   std::int64_t seq = 0;
   std::int64_t acked_seq = 0;
   int state_version = 0;
-  std::map<std::string, ports::StateRow> states;
+  std::unordered_map<std::string, ports::StateRow> states;
   std::map<std::int64_t, ports::PendingRow> pending;
   std::map<std::string, ports::TimerRow> timers;
   std::map<std::string, Time> every_next;

@@ -126,8 +126,8 @@ ports::StateList FakeStore::state_page(const std::string& plugin, const std::str
   std::map<std::string, const StateRow*> merged;  // std::string compares bytes as unsigned
   for (const auto& [ref, shard] : content_->shards) {
     if (ref.plugin != plugin) continue;
-    for (auto at = shard.states.upper_bound(after); at != shard.states.end(); ++at) {
-      if (at->second.bytes) merged.emplace(at->first, &at->second);
+    for (const auto& [key, row] : shard.states) {
+      if (row.bytes && key > after) merged.emplace(key, &row);
     }
   }
   ports::StateList list;

@@ -318,9 +318,9 @@ class ProcessTest(unittest.TestCase):
         self.total_becomes(host, 1)
         status, text = host.admin("/metrics")
         self.assertEqual(status, 200)
-        for name in ("host_pending", "host_lag", "host_timers", "host_outbox_rows",
-                     "host_lua_memory_bytes"):
+        for name in ("host_pending", "host_lag", "host_timers", "host_outbox_rows"):
             self.assertIn(name + "{plugin=\"counter\"}", text)
+        self.assertRegex(text, r'host_lua_memory_bytes\{plugin="counter",revision="[0-9a-f]+"\}')
         status, shards = host.admin("/admin/shards")
         self.assertEqual([shard["shard"] for shard in shards], [0, 1, 2, 3])
         self.assertEqual({shard["status"] for shard in shards}, {"running"})

@@ -101,6 +101,21 @@ class ListenerTest(unittest.TestCase):
         host.wait("the new one", lambda: self.certificate(host.port) != first)
         self.assertEqual(self.ask(host.port, "GET", "/address")[0].status, 200)
 
+    def test_how_long_a_certificate_lasts_is_told_and_its_end_is_warned_of(self):
+        host = self.host()
+        metric = 'host_tls_certificate_expires_seconds{listener="routes"}'
+
+        def left():
+            text = host.admin("/metrics")[1]
+            return next(float(line.split()[-1]) for line in text.splitlines()
+                        if line.startswith(metric))
+
+        day = 24 * 3600
+        self.assertTrue(day < left() <= 2 * day)
+        host.wait("the warning", lambda: "the TLS certificate ends soon" in host.logged())
+        self.pair("first.example", days="30")
+        host.wait("the new one", lambda: left() > 29 * day)
+
     def test_options_name_the_files_too_and_admin_has_its_own(self):
         host = self.host("--plugin", "echo.lua", "--tls-cert", "cert.pem", "--tls-key", "key.pem",
                          "--admin-tls-cert", "cert.pem", "--admin-tls-key", "key.pem")

@@ -189,6 +189,42 @@ TEST_CASE("a client that closed one half still gets its answers") {
   CHECK(client.ended());
 }
 
+TEST_CASE("a request and the end of its client that come in one go are both seen") {
+  Lane lane;
+  Client client(lane.port());
+  client.send(get("/echo"));
+  client.answer();
+  lane.run([&] {  // the loop sees nothing of what happens here
+    client.send(get("/echo"));
+    client.close_sending();
+    client.delivered();
+  });
+  CHECK(client.answer().body == "GET /echo ");
+  CHECK(client.ended());
+}
+
+TEST_CASE("a client that sends much lets others have their turn in between") {
+  Lane lane;
+  Client much(lane.port());
+  Client little(lane.port());
+  for (Client* client : {&much, &little}) {
+    client->send(get("/echo"));
+    client->answer();
+  }
+  lane.run([&] {
+    lane.asked.clear();
+    much.send(post("/hold/much", std::string(40'000, 'm')));
+    much.delivered();
+    little.send(get("/hold/little"));
+    little.delivered();
+  });
+  lane.wait_for("/hold/much");
+  lane.wait_for("/hold/little");
+  lane.run([&] {
+    CHECK(lane.asked == std::vector<std::string>{"GET /hold/little", "POST /hold/much"});
+  });
+}
+
 TEST_CASE("an answer to a client that went away has no effect") {
   Lane lane;
   Client client(lane.port());

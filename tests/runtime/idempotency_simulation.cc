@@ -61,8 +61,8 @@ ports::Step serve(const ports::Call& call, const std::vector<ports::EffectAnswer
 
 ports::Step handle(const ports::Call& call, const std::vector<ports::EffectAnswer>& answers) {
   if (call.kind == ports::Call::Kind::http) return serve(call, answers);
-  const std::string& payload = call.message.payload;
-  if (std::stoi(payload) % 3 == 0 && call.message.attempt == 1) return fakes::raised("at first");
+  const std::string& payload = call.message->payload;
+  if (std::stoi(payload) % 3 == 0 && call.message->attempt == 1) return fakes::raised("at first");
   UnitOfWork unit;
   const std::string before = call.state.bytes.value_or("");
   unit.state = StateChange{before + " " + payload};

@@ -38,9 +38,10 @@ std::shared_ptr<const ports::Revision> revision(int n) {
   if (n % 2 == 0) std::swap(script.manifest.routes[0], script.manifest.routes[1]);
   script.handler = [routes = script.manifest.routes](const ports::Call& call,
                                                      const Answers& answers) {
-    if (answers.empty() && call.message.payload != "x") return query();
+    const bool http = call.kind == ports::Call::Kind::http;
+    if (answers.empty() && (http || call.message->payload != "x")) return query();
     UnitOfWork unit;
-    if (call.kind == ports::Call::Kind::http) {
+    if (http) {
       const int emits = routes.at(call.route).pattern == "/one" ? 1 : 3;
       for (int i = 0; i < emits; ++i) {
         unit.emits.push_back(
@@ -53,9 +54,9 @@ std::shared_ptr<const ports::Revision> revision(int n) {
     }
     const int count = std::stoi(call.state.bytes.value_or("0")) + 1;
     unit.state = StateChange{std::to_string(count)};
-    if (call.message.topic == "in" && count % 3 == 0) {
+    if (call.message->topic == "in" && count % 3 == 0) {
       unit.emits.push_back(
-          {.topic = "in2", .key = "z" + *call.message.key, .payload = "x", .headers = {}});
+          {.topic = "in2", .key = "z" + *call.message->key, .payload = "x", .headers = {}});
     }
     return fakes::done(std::move(unit));
   };
@@ -172,7 +173,7 @@ TEST_CASE("a runtime whose lane a turn held beyond its deadline ends with what s
   script.manifest.on.push_back({.topic = "in", .key_field = "", .once = {}, .retry = {}});
   script.admits = [](std::size_t n) { return n < 2; };
   script.handler = [&](const ports::Call& call, const Answers& answers) {
-    if (call.message.payload == "long" && answers.empty()) {
+    if (call.message->payload == "long" && answers.empty()) {
       begun.set_value();
       while (!running->lane(0).io().stopped()) std::this_thread::yield();
     }

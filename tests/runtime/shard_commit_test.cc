@@ -11,11 +11,11 @@ std::string state(Outside& w, const std::string& key, PartitionNumber p = 0) {
   return w.store.state({"p", p}, key).value_or("(none)");
 }
 ports::Step append_state(const ports::Call& call, const Answers&) {
-  return set_state(call.state.bytes.value_or("") + call.message.payload);
+  return set_state(call.state.bytes.value_or("") + call.message->payload);
 }
 /// Sets the timer "NAME@MS" for the payload "NAME@MS", or cancels "-NAME".
 ports::Step set_timers(const ports::Call& call, const Answers&) {
-  const std::string& text = call.message.payload;
+  const std::string& text = call.message->payload;
   if (text.starts_with("-")) return timers({TimerCancel{text.substr(1)}});
   const std::size_t at = text.find('@');
   const std::string name = text.substr(0, at);
@@ -29,9 +29,9 @@ ports::Step forget(const ports::Call& call, const Answers&) {
 }
 ports::Step sql(const ports::Call& call, const Answers&) {
   UnitOfWork unit;
-  const bool bad = call.message.payload == "bad" && call.message.attempt == 1;
-  unit.sql.push_back({.text = bad ? "fail" : "ok " + call.message.payload, .parameters = {}});
-  unit.state = StateChange{call.state.bytes.value_or("") + call.message.payload + ";"};
+  const bool bad = call.message->payload == "bad" && call.message->attempt == 1;
+  unit.sql.push_back({.text = bad ? "fail" : "ok " + call.message->payload, .parameters = {}});
+  unit.state = StateChange{call.state.bytes.value_or("") + call.message->payload + ";"};
   return fakes::done(std::move(unit));
 }
 
@@ -119,7 +119,7 @@ TEST_CASE("a due timer whose cancelling unit fails in SQL runs after all", "[sha
   s.on("in", set_timers).timer("t");
   s.on("in2", [](const ports::Call& call, const Answers&) {
     UnitOfWork unit;
-    if (call.message.attempt == 1) {
+    if (call.message->attempt == 1) {
       unit.timers.push_back(TimerCancel{"t"});
       unit.sql.push_back({.text = "fail", .parameters = {}});
     }
@@ -196,6 +196,26 @@ TEST_CASE("SQL that fails takes back later units of its key only, and they run a
   REQUIRE(w.store.pending_count({"p", 0}) == 0);
 }
 
+TEST_CASE("what was in a commit that its SQL broke is whole in the next one", "[shard]") {
+  Outside w;
+  Script s;
+  s.on("in", [](const ports::Call& call, const Answers& answers) {
+    ports::Step step = sql(call, answers);
+    step.outcome->unit.emits.push_back(
+        {.topic = "out", .key = "k", .payload = call.message->payload, .headers = {}});
+    return step;
+  });
+  Process p(w, s.revision());
+  for (const char* text : {"1", "2", "bad"}) w.append("in", "k", text);
+  w.append("in", "other", "4");
+  w.settle();
+  REQUIRE(state(w, "k") == "1;2;");
+  REQUIRE(state(w, "other") == "4;");
+  Lines sent;
+  for (const Record& record : w.log.records("out")) sent.push_back(record.payload);
+  REQUIRE(sent == Lines{"1", "2", "4"});
+}
+
 TEST_CASE("a state that left memory while its handler waited is not lost with its SQL", "[shard]") {
   Outside w(false, 1, milliseconds(3));
   w.env.limits.states_in_memory = 1;
@@ -239,7 +259,7 @@ TEST_CASE("an unknown outcome claims anew and doubles nothing", "[shard]") {
   Script s;
   s.on("in", [](const ports::Call& call, const Answers&) {
     UnitOfWork unit;
-    unit.state = StateChange{call.state.bytes.value_or("") + call.message.payload};
+    unit.state = StateChange{call.state.bytes.value_or("") + call.message->payload};
     unit.emits.push_back({.topic = "out", .key = "k", .payload = "x", .headers = {}});
     return fakes::done(std::move(unit));
   });
@@ -414,7 +434,7 @@ TEST_CASE("after an engine broke its messages run alone, and only the guilty one
       return query();
     }
     --*together;
-    if (call.message.payload == "guilty") {
+    if (call.message->payload == "guilty") {
       ++*broken;
       *together = 0;
       *most = 0;

@@ -68,7 +68,7 @@ std::shared_ptr<const ports::Revision> Script::revision(const std::string& name)
   script.manifest = manifest;
   script.manifest.revision = name;
   script.handler = [ran = ran, handlers = handlers](const ports::Call& call, const auto& answers) {
-    const Message& m = call.message;
+    const Message& m = *call.message;
     if (answers.empty()) ran->push_back(m.topic + " " + m.key.value_or("-") + " " + m.payload);
     const auto found = handlers.find(m.topic);
     return found != handlers.end() && found->second ? found->second(call, answers) : done();

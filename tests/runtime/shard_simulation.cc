@@ -83,11 +83,11 @@ UnitOfWork debit(const ports::Call& call, const Transfer& t) {
   unit.state = StateChange{account.text()};
   if (way_of(t) == Way::timer) {
     // One timer that will run, and two that are cancelled in the same and in a later unit.
-    unit.timers.push_back(TimerSet{call.message.id + "/t1", "send",
+    unit.timers.push_back(TimerSet{call.message->id + "/t1", "send",
                                    call.wall_clock + std::chrono::milliseconds(30), t.text()});
-    unit.timers.push_back(TimerSet{call.message.id + "/t2", "never",
+    unit.timers.push_back(TimerSet{call.message->id + "/t2", "never",
                                    call.wall_clock + std::chrono::milliseconds(1), t.text()});
-    unit.timers.push_back(TimerCancel{call.message.id + "/t2"});
+    unit.timers.push_back(TimerCancel{call.message->id + "/t2"});
   } else {
     unit.emits.push_back(credit(t));
   }
@@ -95,15 +95,15 @@ UnitOfWork debit(const ports::Call& call, const Transfer& t) {
 }
 
 ports::Step ledger(const ports::Call& call, const std::vector<ports::EffectAnswer>& answers) {
-  const Transfer t = Transfer::parse(call.message.payload);
-  if (call.message.kind == Message::Kind::timer) {
-    if (call.message.topic != "send") return fakes::raised("a cancelled timer ran");
+  const Transfer t = Transfer::parse(call.message->payload);
+  if (call.message->kind == Message::Kind::timer) {
+    if (call.message->topic != "send") return fakes::raised("a cancelled timer ran");
     UnitOfWork unit;
     unit.emits.push_back(credit(t));
-    if (t.id % 3 == 0 && call.message.attempt == 1) return fakes::raised("first attempt");
+    if (t.id % 3 == 0 && call.message->attempt == 1) return fakes::raised("first attempt");
     return fakes::done(std::move(unit));
   }
-  if (call.message.topic == "credits") {
+  if (call.message->topic == "credits") {
     UnitOfWork unit;
     Account account = Account::parse(call.state.bytes);
     account.balance += t.amount;
@@ -113,7 +113,7 @@ ports::Step ledger(const ports::Call& call, const std::vector<ports::EffectAnswe
   }
   switch (way_of(t)) {
     case Way::raises:
-      if (call.message.attempt <= 2) return fakes::raised("one of the first attempts");
+      if (call.message->attempt <= 2) return fakes::raised("one of the first attempts");
       break;
     case Way::yields:
       if (answers.size() < 3) return fakes::wait_for({.id = 0, .what = ports::YieldEffect{}});
@@ -128,7 +128,7 @@ ports::Step ledger(const ports::Call& call, const std::vector<ports::EffectAnswe
       if (answers.size() < 2) return fakes::wait_for({.id = 0, .what = ports::ReadEffect{t.payee}});
       break;
     case Way::retries:
-      if (call.message.attempt == 1) {
+      if (call.message->attempt == 1) {
         ports::Step step;
         step.outcome = Outcome{.kind = Outcome::Kind::retry, .unit = {}};
         step.outcome->delay = std::chrono::milliseconds(7);
@@ -140,7 +140,7 @@ ports::Step ledger(const ports::Call& call, const std::vector<ports::EffectAnswe
   }
   UnitOfWork unit = debit(call, t);
   if (way_of(t) == Way::sql) {
-    const bool fails = t.id % 3 == 0 && call.message.attempt == 1;
+    const bool fails = t.id % 3 == 0 && call.message->attempt == 1;
     unit.sql.push_back({.text = fails ? "fail" : "insert " + t.text(), .parameters = {}});
   }
   return fakes::done(std::move(unit));

@@ -23,7 +23,7 @@ std::string state(Outside& w, const std::string& key, PartitionNumber p = 0) {
   return w.store.state({"p", p}, key).value_or("(none)");
 }
 ports::Step append_state(const ports::Call& call, const Answers&) {
-  return set_state(call.state.bytes.value_or("") + call.message.payload);
+  return set_state(call.state.bytes.value_or("") + call.message->payload);
 }
 
 }  // namespace
@@ -56,8 +56,8 @@ TEST_CASE("a message that stops its key blocks it until it is released", "[shard
   Script s;
   auto fails = std::make_shared<bool>(true);
   s.on("in", [fails](const ports::Call& call, const auto& answers) {
-    return *fails && call.message.payload == "1" ? fakes::raised("no")
-                                                 : append_state(call, answers);
+    return *fails && call.message->payload == "1" ? fakes::raised("no")
+                                                  : append_state(call, answers);
   });
   s.subscription("in").retry.last = RetryRule::Last::stop;
   auto p = std::make_unique<Process>(w, s.revision());
@@ -120,7 +120,7 @@ TEST_CASE("a key of another shard goes through the inbox and stays the same mess
     Script s;
     Message seen;
     s.on("in", [&seen](const ports::Call& call, const auto&) {
-      seen = call.message;
+      seen = *call.message;
       return set_state("here");
     });
     s.subscription("in").key_field = "id";
@@ -314,8 +314,8 @@ TEST_CASE("an ask that may be repeated is handled once, an ordinary one as often
   Script s;
   s.on("in", [](const ports::Call& call, const auto&) {
     UnitOfWork unit;
-    unit.state = StateChange{call.state.bytes.value_or("") + call.message.payload};
-    unit.reply = "reply " + call.message.payload;
+    unit.state = StateChange{call.state.bytes.value_or("") + call.message->payload};
+    unit.reply = "reply " + call.message->payload;
     return fakes::done(std::move(unit));
   });
   const Headers once{{header::kAsk, "id1"}, {header::kAskOnce, "1"}};
@@ -352,8 +352,8 @@ TEST_CASE("a repeat whose key is unrolled under it is still dropped", "[shard]")
   Script s = once_script();
   s.on("in2", [](const ports::Call& call, const auto&) {
     UnitOfWork unit;
-    if (call.message.attempt == 1) unit.sql.push_back({.text = "fail", .parameters = {}});
-    unit.state = StateChange{call.state.bytes.value_or("") + call.message.payload};
+    if (call.message->attempt == 1) unit.sql.push_back({.text = "fail", .parameters = {}});
+    unit.state = StateChange{call.state.bytes.value_or("") + call.message->payload};
     return fakes::done(std::move(unit));
   });
   Process p(w, s.revision());
@@ -461,7 +461,7 @@ TEST_CASE("order of a key holds over park, retry and restart", "[shard]") {
   Script s;
   auto down = std::make_shared<bool>(true);
   s.on("in", [down](const ports::Call& call, const auto& answers) {
-    if (*down && call.message.payload == "1") {
+    if (*down && call.message->payload == "1") {
       ports::Step step;
       step.outcome = Outcome{.kind = Outcome::Kind::retry, .unit = {}};
       step.outcome->delay = milliseconds(300);
@@ -539,7 +539,7 @@ TEST_CASE("a full prefix above a key at its limit does not hold that key's rows 
   Script s;
   auto down = std::make_shared<bool>(true);
   s.on("in", [down](const ports::Call& call, const auto& answers) {
-    if (*down && call.message.key == "k") return fakes::raised("away");
+    if (*down && call.message->key == "k") return fakes::raised("away");
     return append_state(call, answers);
   });
   s.subscription("in").retry.attempts = 100'000;

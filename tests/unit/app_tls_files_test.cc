@@ -99,6 +99,33 @@ TEST_CASE("a start with a bad pair says which files and why", "[tls]") {
   CHECK_THAT(why(), Catch::Contains("key.pem") && Catch::Contains("does not belong"));
 }
 
+TEST_CASE("a certificate that ends within 14 days is warned of once a day", "[tls]") {
+  constexpr const char* kSoon = "the TLS certificate ends soon";
+  const auto day = std::chrono::hours(24);
+  World w;
+  w.write(fakes::make_tls_pair("old.example", 24 * 15));
+  const auto files = w.open();
+  const auto warnings = [&](const char* text) {
+    files->warn_of_end();
+    return w.logger.find(ports::LogLevel::warn, text).size();
+  };
+  CHECK(warnings(kSoon) == 0);
+  CHECK(files->not_after() > w.scheduler.clock().now() + 14 * day);
+  w.scheduler.clock().set(w.scheduler.clock().now() + day);
+  CHECK(warnings(kSoon) == 1);
+  CHECK(warnings(kSoon) == 1);
+  w.scheduler.clock().set(w.scheduler.clock().now() + day);
+  CHECK(warnings(kSoon) == 2);
+  CHECK(w.logger.find(ports::LogLevel::warn, kSoon).front().field("listener") == "routes");
+  w.scheduler.clock().set(files->not_after());
+  CHECK(warnings("has expired") == 1);
+  CHECK(warnings("has expired") == 1);
+  w.write(fakes::make_tls_pair("new.example", 24 * 30));
+  REQUIRE(w.told(ports::LogLevel::info, kServed));
+  CHECK(warnings(kSoon) == 2);
+  files->stop();
+}
+
 TEST_CASE("a start with an expired certificate runs and warns", "[tls]") {
   World w;
   w.write(fakes::make_tls_pair("old.example", -1));

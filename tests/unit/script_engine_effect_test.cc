@@ -268,8 +268,8 @@ TEST_CASE("two messages that wait keep their own state, chance and effects apart
   Plugin p(
       handler("ctx.state.n = msg.n ctx:yield() ctx:emit('out', ctx.key, { ctx.state.n, ctx.id })"));
   auto one = Plugin::message("in", R"({"n":1})", "a");
-  auto two = Plugin::message("in", R"({"n":2})", "b");
-  two.message.id = "second";
+  auto two = Plugin::changed(Plugin::message("in", R"({"n":2})", "b"),
+                             [](Message& m) { m.id = "second"; });
   Waiting first(p, one);
   Waiting second(p, two);
   second.answer(std::monostate{});

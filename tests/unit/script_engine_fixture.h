@@ -73,12 +73,14 @@ class Plugin {
 
   static ports::Call message(const std::string& topic, const std::string& payload,
                              std::optional<std::string> key = "k") {
+    Message message;
+    message.topic = topic;
+    message.key = std::move(key);
+    message.payload = payload;
+    message.id = "sender/0/1-7";
+    message.time = kNoon;
     ports::Call call;
-    call.message.topic = topic;
-    call.message.key = std::move(key);
-    call.message.payload = payload;
-    call.message.id = "sender/0/1-7";
-    call.message.time = kNoon;
+    call.message = std::make_shared<const Message>(std::move(message));
     call.shard = 3;
     call.now = kNoon;
     call.wall_clock = kNoon + std::chrono::seconds(1);
@@ -86,13 +88,18 @@ class Plugin {
     return call;
   }
   static ports::Call timer(const std::string& name, const std::string& payload = "") {
-    ports::Call call = message(name, payload);
-    call.message.kind = Message::Kind::timer;
-    return call;
+    return changed(message(name, payload), [](Message& m) { m.kind = Message::Kind::timer; });
   }
   static ports::Call every(const std::string& name) {
-    ports::Call call = message(name, "", std::nullopt);
-    call.message.kind = Message::Kind::every;
+    return changed(message(name, "", std::nullopt),
+                   [](Message& m) { m.kind = Message::Kind::every; });
+  }
+  /// `call` with another message.
+  template <class Change>
+  static ports::Call changed(ports::Call call, Change change) {
+    Message message = *call.message;
+    change(message);
+    call.message = std::make_shared<const Message>(std::move(message));
     return call;
   }
   static ports::StateRow state(const std::string& json, int version = 1) {
@@ -102,7 +109,7 @@ class Plugin {
                       Headers headers = {{"content-type", "application/json"}}) const {
     ports::Call call = message("", "", std::nullopt);
     call.kind = ports::Call::Kind::http;
-    call.message = {};
+    call.message = nullptr;
     const auto& routes = revision->manifest().routes;
     while (call.route < routes.size() && routes[call.route].name() != route) ++call.route;
     REQUIRE(call.route < routes.size());

@@ -24,7 +24,7 @@ TEST_CASE("a stored state is read, and unchanged it is not saved") {
   Outcome outcome = p.run(call);
   REQUIRE(outcome.unit.state);
   CHECK(outcome.unit.state->bytes == R"({"n":42})");
-  call.message.payload = "{}";
+  call = Plugin::changed(call, [](Message& m) { m.payload = "{}"; });
   CHECK_FALSE(p.run(call).unit.state.has_value());
   CHECK_FALSE(p.done("{}").state.has_value());
 }
@@ -77,9 +77,10 @@ TEST_CASE("fields of ctx say what is handled") {
       handler("ctx:emit('out', 'a', { ctx.plugin, ctx.topic, ctx.id, ctx.key, ctx.attempt, "
               "ctx.last_attempt,"
               " ctx.exists, ctx.shard, ctx.headers.h, ctx.correlation_id, ctx:now() })"));
-  auto call = Plugin::message("in", "{}");
-  call.message.headers = {{"h", "v"}};
-  call.message.attempt = 2;
+  auto call = Plugin::changed(Plugin::message("in", "{}"), [](Message& m) {
+    m.headers = {{"h", "v"}};
+    m.attempt = 2;
+  });
   call.last_attempt = true;
   call.correlation_id = "c-1";
   const Outcome outcome = p.run(call);
@@ -155,6 +156,7 @@ TEST_CASE("a long error is cut, between two characters") {
 }
 
 TEST_CASE("a handler that runs away has failed, and the next one runs") {
+  const ShortTurns short_turns;
   Plugin p(handler("while msg.forever do end ctx.state.n = 1"));
   const Outcome outcome = p.send(R"({"forever":true})");
   CHECK(outcome.kind == Kind::failed);

@@ -9,6 +9,7 @@
 #include "host/adapters/telemetry/line_cap.h"
 #include "host/adapters/telemetry/log_line.h"
 #include "host/adapters/telemetry/logger.h"
+#include "host/adapters/telemetry/metrics.h"
 
 using namespace host;
 using namespace host::telemetry;
@@ -149,6 +150,29 @@ TEST_CASE("what is left out is told at the end, and warnings are never left out"
   REQUIRE(paper.lines().size() == 2);
   CHECK(paper.lines()[0].find("told") != std::string::npos);
   CHECK(paper.lines()[1].find(R"("lines":"1")") != std::string::npos);
+}
+
+TEST_CASE("lines are counted by level, and those that are left out") {
+  Paper paper;
+  PrometheusMetrics metrics;
+  LoggerSettings settings = to(paper);
+  settings.level = LogLevel::info;
+  settings.lines_per_second = 2;
+  settings.metrics = &metrics;
+  {
+    const auto logger = make_logger(settings);
+    logger->log(LogLevel::debug, "not asked for");
+    for (int i = 0; i < 5; ++i) logger->log(LogLevel::info, "said");
+    logger->log(LogLevel::error, "said");
+  }
+  const auto has = [text = metrics.text()](const std::string& line) {
+    return text.find(line + "\n") != std::string::npos;
+  };
+  CHECK(has("host_log_lines_total{level=\"debug\"} 0"));
+  CHECK(has("host_log_lines_total{level=\"info\"} 2"));
+  CHECK(has("host_log_lines_total{level=\"warn\"} 1"));  // that lines were left out
+  CHECK(has("host_log_lines_total{level=\"error\"} 1"));
+  CHECK(has("host_log_lines_left_out_total 3"));
 }
 
 TEST_CASE("lines of many threads do not mix") {

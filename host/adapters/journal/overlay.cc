@@ -263,6 +263,11 @@ void Overlay::cancel(const std::string& key, const std::string& which) {
 
 // ---- for all
 
+std::size_t Overlay::tail_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return tail_bytes_;
+}
+
 std::optional<Time> Overlay::oldest() const {
   const std::lock_guard lock(mutex_);
   return oldest_ == nullptr ? std::nullopt : std::optional(oldest_->at);

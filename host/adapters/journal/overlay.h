@@ -104,6 +104,8 @@ class Overlay {
 
   /// Of the oldest entry; nothing when there is none.
   std::optional<Time> oldest() const;
+  /// Of the journal rows that are kept.
+  std::size_t tail_bytes() const;
 
   /// In the order of `keys`; nothing: ask the table.
   std::vector<std::optional<ports::StateRow>> states(const std::vector<std::string>& keys) const;

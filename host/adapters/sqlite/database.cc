@@ -73,7 +73,7 @@ Result<std::unique_ptr<Database>> Database::open(const Options& options) {
     parts->overlays.load(*db);
     load_host_tables(*db, parts->tables);
     parts->tables.load(*db);
-    parts->writer_sql = std::make_unique<PluginSql>(*db, parts->tables);
+    parts->writer_sql = std::make_unique<PluginSql>(*db, parts->tables, parts->meters);
     parts->start(std::move(db), file.string());
   } catch (const SqlFailure& failure) {
     return to_error(failure, "opening " + file.string());
@@ -91,7 +91,9 @@ void Database::Parts::start(std::unique_ptr<Connection> db, const std::string& p
                                     Writer::Settings{.threaded = options.threads,
                                                      .path = path,
                                                      .clock = &options.clock,
-                                                     .logger = options.logger});
+                                                     .logger = options.logger,
+                                                     .meters = &meters,
+                                                     .slow = options.slow_commit});
   if (!options.threads) {
     reader = std::make_unique<Reader>(writer->connection(), writer->connection_mutex());
     queries = std::make_unique<Reader>(writer->connection(), writer->connection_mutex());
@@ -100,17 +102,17 @@ void Database::Parts::start(std::unique_ptr<Connection> db, const std::string& p
   }
   reader = std::make_unique<Reader>(connect());
   auto query_db = connect();
-  query_sql = std::make_unique<PluginSql>(*query_db, tables);
+  query_sql = std::make_unique<PluginSql>(*query_db, tables, meters);
   queries = std::make_unique<Reader>(std::move(query_db));
   auto finder_db = connect();
-  finder_sql = std::make_unique<PluginSql>(*finder_db, tables);
+  finder_sql = std::make_unique<PluginSql>(*finder_db, tables, meters);
   finder = std::make_unique<Reader>(std::move(finder_db));
   auto housekeeping_db = std::make_unique<Connection>(path);
   housekeeping_db->session().run("pragma wal_autocheckpoint = 0");
   // A connection that has read nothing does not know that there is a write-ahead log.
   housekeeping_db->session().number("pragma user_version");
-  housekeeper =
-      std::make_unique<Housekeeper>(std::move(housekeeping_db), *writer, *index, overlays, options);
+  housekeeper = std::make_unique<Housekeeper>(std::move(housekeeping_db), *writer, *index, overlays,
+                                              options, meters);
 }
 
 void Database::Parts::stop() {

@@ -4,11 +4,13 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "host/adapters/journal/bounds.h"
 #include "host/ports/clock.h"
 #include "host/ports/log.h"
 #include "host/ports/logger.h"
+#include "host/ports/metrics.h"
 #include "host/ports/store.h"
 
 namespace host::sqlite {
@@ -17,6 +19,7 @@ struct Options {
   std::filesystem::path dir;  // the data folder; made when missing
   const ports::Clock& clock;
   ports::Logger* logger = nullptr;
+  ports::Metrics* metrics = nullptr;
   std::string admin = {};  // admin address, told to whoever finds the folder taken
 
   /// With threads: one writer, readers and a housekeeper; commits are synced to the disk.
@@ -30,6 +33,27 @@ struct Options {
   Duration retain_every = std::chrono::seconds(30);
   journal::Bounds bounds = {};       // of what a shard's tables may lag behind
   std::uint64_t max_file_bytes = 0;  // of the data file; 0: as large as the disk allows
+  Duration slow_commit = std::chrono::seconds(1);  // a transaction that takes longer is logged
+};
+
+/// How much there is, for whoever runs the host.
+struct Account {
+  struct Topic {
+    std::string name;
+    std::int64_t records = 0;
+    std::int64_t bytes = 0;  // of its batches in the file
+  };
+  /// What the tables of a plugin's shards lag behind.
+  struct Journal {
+    std::string plugin;
+    std::size_t bytes = 0;
+    Duration age{};  // of the oldest entry; 0: there is none
+  };
+  std::uint64_t file_bytes = 0;
+  std::uint64_t wal_bytes = 0;  // of the write-ahead log's file, which shrinks only at a stop
+  std::uint64_t disk_free_bytes = 0;
+  std::vector<Topic> topics;
+  std::vector<Journal> journals;
 };
 
 /// The embedded log and store: one SQLite file, `DIR/host.db`, for one process. A commit of the
@@ -49,6 +73,8 @@ class Database final : public ports::Log, public ports::Store {
   void stop();
   /// Writes the admin address into the lock file once it is known.
   void set_admin(const std::string& address);
+  /// Blocks. Sizes of files that cannot be asked for are 0. Errors: unavailable.
+  Result<Account> account() const;
   /// Drops what topics no longer keep, never what a plugin has not read; waits for it.
   Result<void> retain_once();
 

@@ -92,6 +92,9 @@ Result<std::vector<bool>> read_seen(const Overlays& overlays, Connection& db, co
   return seen;
 }
 
+/// A page of the dead letters ends behind so many bytes of payloads, also below its limit.
+constexpr std::size_t kDeadPageBytes = std::size_t{8} << 20;
+
 /// A page of the dead letters ends with this: where the next one begins.
 std::string cursor_of(const Statement& row) {
   return std::to_string(row.integer(17)) + "-" + std::to_string(row.integer(18));
@@ -119,13 +122,15 @@ Result<DeadList> read_dead(Connection& db, const std::string& plugin, const std:
   if (!place) return place.error();
   DeadList list;
   std::string last;
+  std::size_t bytes = 0;
   Statement rows = db.query(kAll.c_str(), place->first, place->second, plugin, limit + 1);
   while (rows.step()) {
-    if (list.items.size() == limit) {
+    if (list.items.size() == limit || bytes >= kDeadPageBytes) {
       list.next = last;
       break;
     }
     list.items.push_back(dead_letter(rows));
+    bytes += list.items.back().message.payload.size();
     last = cursor_of(rows);
   }
   return list;

@@ -16,8 +16,13 @@ constexpr auto kLookForAgedEvery = std::chrono::seconds(1);
 }  // namespace
 
 Housekeeper::Housekeeper(std::unique_ptr<Connection> db, Writer& writer, LogIndex& index,
-                         Overlays& overlays, const Options& options)
-    : db_(std::move(db)), writer_(writer), index_(index), overlays_(overlays), options_(options) {
+                         Overlays& overlays, const Options& options, const Meters& meters)
+    : db_(std::move(db)),
+      writer_(writer),
+      index_(index),
+      overlays_(overlays),
+      options_(options),
+      meters_(meters) {
   thread_ = std::thread([this] { loop(); });
 }
 
@@ -69,6 +74,7 @@ void Housekeeper::say(const char* what, const Result<void>& done) {
 }
 
 void Housekeeper::checkpoint_wal() {
+  const Measured measured(meters_.checkpoint);
   const int code =
       sqlite3_wal_checkpoint_v2(db_->native(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   // Busy: the writer is at it itself. Anything else says itself in the writer's health as well.

@@ -20,7 +20,7 @@ namespace host::sqlite {
 class Housekeeper {
  public:
   Housekeeper(std::unique_ptr<Connection> db, Writer& writer, LogIndex& index, Overlays& overlays,
-              const Options& options);
+              const Options& options, const Meters& meters);
   ~Housekeeper();
   void stop();
 
@@ -34,6 +34,7 @@ class Housekeeper {
   LogIndex& index_;
   Overlays& overlays_;
   const Options& options_;
+  const Meters& meters_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -9,6 +9,7 @@
 #include "host/adapters/sqlite/housekeeper.h"
 #include "host/adapters/sqlite/lock_file.h"
 #include "host/adapters/sqlite/log_index.h"
+#include "host/adapters/sqlite/meters.h"
 #include "host/adapters/sqlite/overlays.h"
 #include "host/adapters/sqlite/plugin_sql.h"
 #include "host/adapters/sqlite/reader.h"
@@ -20,7 +21,7 @@ namespace host::sqlite {
 /// What a Database is made of. Scripts' queries have a reader of their own, so that a slow one does
 /// not hold up fetches and states.
 struct Database::Parts {
-  explicit Parts(const Options& o) : options(o), overlays(o.bounds) {}
+  explicit Parts(const Options& o) : options(o), meters(o.metrics), overlays(o.bounds) {}
   ~Parts();
 
   /// Starts what works on `path`; `db` becomes the writer's. Throws SqlFailure.
@@ -32,6 +33,7 @@ struct Database::Parts {
   PluginSql& finding_sql() { return finder_sql ? *finder_sql : *writer_sql; }
 
   const Options options;
+  const Meters meters;
   std::mutex stopping;  // stop() joins threads, one caller at a time
   LockFile lock;
   std::shared_ptr<LogIndex> index = std::make_shared<LogIndex>();  // fetch handles may outlive us

@@ -146,7 +146,8 @@ class PluginSql::Scope {
   PluginSql& sql_;
 };
 
-PluginSql::PluginSql(Connection& db, const PluginTables& tables) : db_(db), tables_(tables) {
+PluginSql::PluginSql(Connection& db, const PluginTables& tables, const Meters& meters)
+    : db_(db), tables_(tables), meters_(meters) {
   sqlite3_set_authorizer(db_.native(), &PluginSql::authorize, this);
 }
 
@@ -320,7 +321,18 @@ Result<bool> PluginSql::step(sqlite3_stmt* statement) {
   return failure();
 }
 
+ports::Histogram* PluginSql::meter_of(const std::string& plugin, bool writes) {
+  if (meters_.metrics == nullptr) return nullptr;
+  const auto [at, is_new] = (writes ? writes_ : queries_).try_emplace(plugin);
+  if (is_new) {
+    at->second = &meters_.metrics->histogram(
+        "host_sql_seconds", {{"plugin", plugin}, {"kind", writes ? "write" : "query"}});
+  }
+  return at->second;
+}
+
 Result<void> PluginSql::exec(const std::string& plugin, const SqlStatement& statement) {
+  const Measured measured(meter_of(plugin, true));
   const Result<sqlite3_stmt*> made = prepared(plugin, statement.text);
   if (!made) return made.error();
   const ResetAtEnd reset{*made};
@@ -355,6 +367,7 @@ Result<void> PluginSql::each_row(const std::string& plugin, const SqlStatement& 
                                  Duration limit,
                                  const std::function<void(std::vector<std::string>)>& columns,
                                  const std::function<Result<void>(std::vector<SqlValue>)>& row) {
+  const Measured measured(meter_of(plugin, false));
   const Result<sqlite3_stmt*> made = prepared(plugin, statement.text);
   if (!made) return made.error();
   if (sqlite3_stmt_readonly(*made) == 0) {

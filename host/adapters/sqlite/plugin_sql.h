@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "host/adapters/sqlite/connection.h"
+#include "host/adapters/sqlite/meters.h"
 #include "host/base/result.h"
 #include "host/core/unit_of_work.h"
 
@@ -33,7 +34,7 @@ class PluginTables {
 /// On the connection's thread only; lives as long as the connection is used.
 class PluginSql {
  public:
-  PluginSql(Connection& db, const PluginTables& tables);
+  PluginSql(Connection& db, const PluginTables& tables, const Meters& meters);
   ~PluginSql();
   PluginSql(const PluginSql&) = delete;
   PluginSql& operator=(const PluginSql&) = delete;
@@ -68,9 +69,11 @@ class PluginSql {
   Result<void> bind(sqlite3_stmt* statement, const SqlParameters& parameters);
   Result<bool> step(sqlite3_stmt* statement);
   Error failure();
+  ports::Histogram* meter_of(const std::string& plugin, bool writes);
 
   Connection& db_;
   const PluginTables& tables_;
+  const Meters& meters_;
   Mode mode_ = Mode::host;
   std::string plugin_;
   std::string denied_;  // why the authorizer refused
@@ -78,7 +81,8 @@ class PluginSql {
   std::int64_t stop_at_ = 0;                       // thread time in us
   std::chrono::steady_clock::time_point until_{};  // the same, of a clock on the wall
   using Cache = std::unordered_map<std::string, StatementHolder>;
-  std::unordered_map<std::string, Cache> cache_;  // by plugin and text
+  std::unordered_map<std::string, Cache> cache_;                         // by plugin and text
+  std::unordered_map<std::string, ports::Histogram*> writes_, queries_;  // by plugin
 };
 
 /// Where the first thing after spaces and comments begins, from `at` on.

@@ -1,6 +1,7 @@
 #include "host/adapters/sqlite/writer.h"
 
 #include <chrono>
+#include <cmath>
 #include <set>
 #include <utility>
 
@@ -12,11 +13,17 @@ constexpr std::size_t kRoundBytes = std::size_t{8} << 20;
 constexpr std::size_t kQueueBytes = std::size_t{256} << 20;
 constexpr int kLongWalPages = (64 << 20) / 4096;  // a start after a kill reads all of it
 constexpr auto kProbeEvery = std::chrono::seconds(1);
+constexpr auto kTellSlowEvery = std::chrono::seconds(10);
+
+std::string in_ms(double seconds) { return std::to_string(std::lround(seconds * 1e3)); }
 
 }  // namespace
 
 Writer::Writer(std::unique_ptr<Connection> db, LogIndex& index, Settings settings)
-    : db_(std::move(db)), index_(index), settings_(std::move(settings)) {
+    : db_(std::move(db)),
+      index_(index),
+      settings_(std::move(settings)),
+      meters_(settings_.meters == nullptr ? none_ : *settings_.meters) {
   if (!settings_.threaded) return;
   sqlite3_wal_hook(
       db_->native(),
@@ -44,6 +51,7 @@ void Writer::submit(std::unique_ptr<WriteJob> job) {
                                 "the disk is slower than what comes in");
     } else if (settings_.threaded) {
       queued_bytes_ += job->bytes();
+      job->submitted = Stopwatch::Clock::now();
       queue_.push_back(std::move(job));
       wake_.notify_one();
       return;
@@ -125,6 +133,7 @@ void Writer::run(Jobs jobs) {
     RoundLog log(index_, now);
     bool committing = false;
     const std::uint64_t written_before = written();
+    measure_queue(jobs);
     try {
       endings = transaction(jobs, log, now, committing);
       // A round that changed nothing says nothing about the disk.
@@ -135,6 +144,7 @@ void Writer::run(Jobs jobs) {
       log.publish();  // before another round asks where partitions end
     } catch (const SqlFailure& failure) {
       db_->rollback();
+      if (meters_.failures != nullptr) meters_.failures->add(1);
       const bool unknown = committing && leaves_commit_unknown(failure);
       const Error error = to_error(failure, "writing " + settings_.path);
       set_health(error.to_string());
@@ -147,6 +157,7 @@ void Writer::run(Jobs jobs) {
 }
 
 std::vector<Ending> Writer::transaction(Jobs& jobs, RoundLog& log, Time now, bool& committing) {
+  const Stopwatch whole_round;
   Round round{.db = *db_, .log = log, .now = now};
   std::vector<Ending> endings(jobs.size());
   std::vector<bool> left_out(jobs.size());
@@ -162,8 +173,45 @@ std::vector<Ending> Writer::transaction(Jobs& jobs, RoundLog& log, Time now, boo
   }
   log.write(*db_);
   committing = true;
+  const Stopwatch sync;
   db_->run("commit");
+  const double sync_seconds = sync.seconds();
+  const double seconds = whole_round.seconds();
+  Meters::observe(meters_.sync, sync_seconds);
+  Meters::observe(meters_.transaction, seconds);
+  Meters::observe(meters_.jobs, static_cast<double>(jobs.size()));
+  if (seconds >= std::chrono::duration<double>(settings_.slow).count()) {
+    note_slow(seconds, sync_seconds, jobs.size());
+  }
   return endings;
+}
+
+void Writer::measure_queue(const Jobs& jobs) const {
+  if (meters_.queue == nullptr || !settings_.threaded) return;
+  const auto now = Stopwatch::Clock::now();
+  std::vector<double> waits;
+  waits.reserve(jobs.size());
+  for (const auto& job : jobs) {
+    waits.push_back(std::chrono::duration<double>(now - job->submitted).count());
+  }
+  meters_.queue->observe_all(waits);
+}
+
+/// A slow disk makes all of them slow: one line in a while says it.
+void Writer::note_slow(double seconds, double sync_seconds, std::size_t jobs) {
+  if (settings_.logger == nullptr) return;
+  ++slow_since_;
+  const Time now = settings_.clock->now();
+  if (slow_told_ && now - *slow_told_ < kTellSlowEvery) return;
+  slow_told_ = now;
+  settings_.logger->log(
+      ports::LogLevel::warn,
+      "a commit took long: if most of it was the sync, the disk of the data folder is slow or "
+      "busy with others; if not, look at the SQL of the plugins (host_sql_seconds)",
+      {{"ms", in_ms(seconds)},
+       {"sync_ms", in_ms(sync_seconds)},
+       {"jobs", std::to_string(jobs)},
+       {"slow_ones", std::to_string(std::exchange(slow_since_, 0))}});
 }
 
 bool Writer::apply(WriteJob& job, Round& round, Ending& ending) {
@@ -234,6 +282,7 @@ void Writer::probe() {
 /// over. A reader that holds on makes it give up and try after the next round.
 void Writer::shorten_wal() {
   const std::lock_guard lock(db_mutex_);
+  const Measured measured(meters_.restart);
   sqlite3_busy_timeout(db_->native(), 200);
   const int code =
       sqlite3_wal_checkpoint_v2(db_->native(), "main", SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);

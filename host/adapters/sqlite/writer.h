@@ -4,12 +4,14 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "host/adapters/sqlite/connection.h"
 #include "host/adapters/sqlite/log_index.h"
+#include "host/adapters/sqlite/meters.h"
 #include "host/adapters/sqlite/round.h"
 #include "host/ports/clock.h"
 #include "host/ports/logger.h"
@@ -50,6 +52,8 @@ class WriteJob {
   virtual void committed() {}
   /// Exactly once, after the round, or without one when the writer is stopped.
   virtual void finish(Ending ending) = 0;
+
+  Stopwatch::Clock::time_point submitted{};  // the writer's own note
 };
 
 /// The one writer of the data file: takes everything that is queued, at most 2,000 jobs or 8 MB,
@@ -64,6 +68,8 @@ class Writer {
     std::string path;  // of the data file, for messages
     const ports::Clock* clock = nullptr;
     ports::Logger* logger = nullptr;
+    const Meters* meters = nullptr;           // outlives the writer; null: nothing is measured
+    Duration slow = std::chrono::seconds(1);  // a transaction that takes longer is logged
   };
   Writer(std::unique_ptr<Connection> db, LogIndex& index, Settings settings);
   ~Writer();
@@ -92,6 +98,8 @@ class Writer {
   /// False: the transaction is gone, through no fault of the disk; the round must be repeated.
   bool apply(WriteJob& job, Round& round, Ending& ending);
   std::uint64_t written() const;
+  void measure_queue(const Jobs& jobs) const;
+  void note_slow(double seconds, double sync_seconds, std::size_t jobs);
   void set_health(std::string problem);
   void note_damage(const Error& error);
   void probe();
@@ -101,6 +109,10 @@ class Writer {
   std::recursive_mutex db_mutex_;
   LogIndex& index_;
   const Settings settings_;
+  const Meters none_{nullptr};
+  const Meters& meters_;
+  std::optional<Time> slow_told_;  // on the thread that writes, as slow_since_
+  std::size_t slow_since_ = 0;     // slow ones that were not told
 
   mutable std::mutex mutex_;
   // guarded by mutex_

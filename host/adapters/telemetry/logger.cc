@@ -5,6 +5,7 @@
 #include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <mutex>
 #include <utility>
@@ -78,6 +79,7 @@ class SpdLogger final : public ports::Logger {
         cap_(settings.lines_per_second),
         log_("host", std::make_shared<DescriptorSink>(settings.fd, style == LogStyle::coloured)) {
     log_.set_level(spd_level(settings.level));
+    if (settings.metrics != nullptr) count_in(*settings.metrics);
     // The line feed is ours; level names are spdlog's short ones, made as wide as the widest.
     log_.set_formatter(std::make_unique<spdlog::pattern_formatter>(
         json_ ? "%v" : "%H:%M:%S.%e %^%-7l%$ %v", spdlog::pattern_time_type::local, "\n"));
@@ -93,12 +95,23 @@ class SpdLogger final : public ports::Logger {
     if (level <= ports::LogLevel::info) {
       const LineCap::Verdict verdict = cap_.ask(std::chrono::steady_clock::now());
       tell_left_out(verdict.left_out);
-      if (!verdict.let_through) return;
+      if (!verdict.let_through) {
+        if (left_out_ != nullptr) left_out_->add(1);
+        return;
+      }
     }
     write(level, text, fields);
   }
 
  private:
+  void count_in(ports::Metrics& metrics) {
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+      const auto level = static_cast<ports::LogLevel>(i);
+      lines_[i] = &metrics.counter("host_log_lines_total", {{"level", level_name(level)}});
+    }
+    left_out_ = &metrics.counter("host_log_lines_left_out_total");
+  }
+
   void tell_left_out(std::uint64_t lines) {
     if (lines == 0) return;
     write(ports::LogLevel::warn, "log lines were left out: too many in a second",
@@ -106,6 +119,7 @@ class SpdLogger final : public ports::Logger {
   }
 
   void write(ports::LogLevel level, std::string_view text, const ports::LogFields& fields) {
+    if (ports::Counter* lines = lines_[static_cast<std::size_t>(level)]) lines->add(1);
     try {
       const auto now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
       const std::string line =
@@ -120,6 +134,8 @@ class SpdLogger final : public ports::Logger {
   const ports::LogLevel level_;
   LineCap cap_;
   spdlog::logger log_;
+  std::array<ports::Counter*, 4> lines_{};  // by level; null: not counted
+  ports::Counter* left_out_ = nullptr;
 };
 
 }  // namespace

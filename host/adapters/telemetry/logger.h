@@ -7,6 +7,7 @@
 
 #include "host/base/result.h"
 #include "host/ports/logger.h"
+#include "host/ports/metrics.h"
 
 namespace host::telemetry {
 
@@ -23,6 +24,7 @@ struct LoggerSettings {
   int fd = 2;  // borrowed; standard error, since standard output belongs to the commands
   /// Of lines at info and below; what is left out is counted and told in a line of its own.
   std::uint64_t lines_per_second = 1000;
+  ports::Metrics* metrics = nullptr;  // outlives the logger; counts lines, and those left out
 };
 
 /// "debug", "info", "warn", "error", as --log-level takes them. Error: invalid.

@@ -17,15 +17,6 @@
 namespace host::telemetry {
 namespace {
 
-bool valid_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = utf8_length(text, at);
-    if (length == 0) return false;
-    at += length;
-  }
-  return true;
-}
-
 constexpr std::array kSeconds{0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002,
                               0.005,   0.01,    0.02,    0.05,   0.1,    0.2,    0.5,   1.0,
                               2.0,     5.0,     10.0,    30.0,   60.0,   300.0};

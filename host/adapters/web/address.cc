@@ -123,5 +123,6 @@ Result<std::shared_ptr<Address>> Address::reserve(std::string_view text) {
 
 std::uint16_t Address::port() const { return impl_->endpoint.port(); }
 std::string Address::to_string() const { return impl_->text; }
+std::size_t Address::connections() const { return impl_->connections.load(); }
 
 }  // namespace host::web

@@ -1,16 +1,18 @@
 #include "host/adapters/web/connection.h"
 
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
 #include <algorithm>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
+#include <cerrno>
 #include <exception>
+#include <utility>
 
 #include "host/adapters/web/responder.h"
 
 namespace host::web {
 namespace asio = boost::asio;
-using boost::system::error_code;
 
 namespace {
 
@@ -18,7 +20,7 @@ constexpr SteadyTime kNever = SteadyTime::max();
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<ServerCore> core, TcpSocket socket, std::string address,
+Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, std::string address,
                        std::unique_ptr<TlsSession> tls)
     : core_(std::move(core)),
       socket_(std::move(socket)),
@@ -31,7 +33,7 @@ Connection::Connection(std::shared_ptr<ServerCore> core, TcpSocket socket, std::
 
 void Connection::start(std::list<std::shared_ptr<Connection>>::iterator self) {
   self_ = self;
-  read();
+  if (!core_->poller->add(socket_.get(), *this)) abort();
 }
 
 void Connection::refuse_overload() { fail(503, "this server has as many connections as it takes"); }
@@ -43,28 +45,56 @@ bool Connection::paused() const {
          out_.size() - sent_ > core_->settings.max_unsent;
 }
 
-void Connection::read() {
-  if (reading_ || eof_ || closed_ || (!lingering_ && (closing_ || paused()))) return;
-  reading_ = true;
-  if (tls_) return wait_for_wire();
-  const std::size_t wanted =
-      phase_ == Phase::body || lingering_ ? ReadBuffer::kLarge / 2 : ReadBuffer::kSmall / 2;
-  char* room = in_.prepare(wanted);
-  socket_.async_read_some(
-      asio::buffer(room, in_.room()),
-      [self = shared_from_this()](const error_code& ec, std::size_t n) { self->on_read(ec, n); });
+void Connection::on_ready(bool readable, bool writable, bool hangup) {
+  if (closed_) return;
+  const auto keep = shared_from_this();
+  hangup_ = hangup_ || hangup;
+  if (writable && std::exchange(writing_, false)) write();
+  if (!readable || closed_) return;
+  readable_ = true;
+  if (may_read()) take();
 }
 
-void Connection::on_read(const error_code& ec, std::size_t n) {
-  reading_ = false;
-  if (closed_) return;
-  if (ec == asio::error::eof) return on_eof();
-  if (ec == asio::error::operation_aborted) return resting() && core_->draining ? leave() : read();
-  if (ec) return abort();
+bool Connection::may_read() const {
+  return readable_ && !eof_ && !closed_ && (lingering_ || (!closing_ && !paused()));
+}
+
+/// What is there is read later, once for all who ask: whoever calls may be in the middle of
+/// something, and others have their turn in between.
+void Connection::read() {
+  if (!may_read() || read_posted_) return;
+  read_posted_ = true;
+  asio::post(core_->io, [self = shared_from_this()] {
+    self->read_posted_ = false;
+    if (self->may_read()) self->take();
+  });
+}
+
+/// Reads once. With TLS to one place of the lane, so that a client who sends nothing costs no
+/// buffer for the wire.
+void Connection::take() {
+  const std::size_t wanted =
+      phase_ == Phase::body || lingering_ ? ReadBuffer::kLarge / 2 : ReadBuffer::kSmall / 2;
+  char* const room = tls_ ? core_->wire.data() : in_.prepare(wanted);
+  const std::size_t size = tls_ ? core_->wire.size() : in_.room();
+  const ssize_t n = ::recv(socket_.get(), room, size, 0);
+  if (n < 0) {
+    if (errno == EAGAIN) readable_ = false;
+    if (errno != EAGAIN && errno != EINTR) return abort();
+    return read();
+  }
+  if (n == 0) return on_eof();
+  // Less than there was room for is all; the kernel tells of what comes next.
+  if (static_cast<std::size_t>(n) < size) readable_ = hangup_;
+  on_bytes(static_cast<std::size_t>(n));
+}
+
+void Connection::on_bytes(std::size_t n) {
   if (lingering_ || input_closed_) {
     in_.clear();
     return read();
   }
+  if (tls_) return on_wire_bytes(n);
   in_.commit(n);
   process();
 }
@@ -300,16 +330,12 @@ bool Connection::resting() const {
 }
 
 /// Closes a resting connection of a draining server, unless a request has arrived that the loop has
-/// not shown us yet. A read that is under way may hold it, so that is called back first.
+/// not shown us yet.
 void Connection::leave() {
-  error_code ec;
-  if (reading_) {
-    socket_.cancel(ec);
-  } else if (socket_.available(ec) == 0) {
-    abort();
-  } else {
-    read();
-  }
+  int waiting = 0;
+  if (::ioctl(socket_.get(), FIONREAD, &waiting) != 0 || waiting == 0) return abort();
+  readable_ = true;
+  read();
 }
 
 void Connection::pump_slot(Slot& slot) {
@@ -370,30 +396,22 @@ Duration Connection::time_to_take(std::size_t bytes) const {
 void Connection::write() {
   if (writing_ || closed_) return;
   for (std::string_view bytes = outgoing(); !bytes.empty(); bytes = outgoing()) {
-    error_code ec;
-    sent(socket_.write_some(asio::buffer(bytes.data(), bytes.size()), ec));
-    if (ec == asio::error::would_block || ec == asio::error::try_again) {
+    const ssize_t n = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n >= 0) {
+      sent(static_cast<std::size_t>(n));
+    } else if (errno == EAGAIN) {
       writing_ = true;
       if (write_deadline_ == kNever) {
         write_deadline_ =
             core_->now + core_->settings.write_timeout + time_to_take(out_.size() - sent_);
       }
-      socket_.async_wait(TcpSocket::wait_write, [self = shared_from_this()](const error_code& e) {
-        self->on_writable(e);
-      });
       return;
+    } else if (errno != EINTR) {
+      return abort();
     }
-    if (ec && ec != asio::error::interrupted) return abort();
   }
   if (sent_ < out_.size()) return abort();  // TLS that broke takes no more
   flushed();
-}
-
-void Connection::on_writable(const error_code& ec) {
-  writing_ = false;
-  if (closed_) return;
-  if (ec) return abort();
-  write();
 }
 
 /// All bytes are with the kernel.
@@ -427,9 +445,7 @@ void Connection::flushed() {
 /// so a client that may still be sending is read on for a while.
 void Connection::finish_closing() {
   if (tls_ && tls_->close()) return write();  // and comes here again
-  error_code ec;
-  socket_.shutdown(TcpSocket::shutdown_send, ec);
-  if (ec || eof_) return abort();
+  if (::shutdown(socket_.get(), SHUT_WR) != 0 || eof_) return abort();
   lingering_ = true;
   read_deadline_ = core_->now + core_->settings.linger_timeout;
   in_.clear();
@@ -461,12 +477,12 @@ void Connection::abort() {
   if (closed_) return;
   const auto keep = shared_from_this();
   closed_ = true;
-  error_code ec;
-  socket_.close(ec);
+  socket_ = Socket();
   for (Slot& slot : slots_) drop(slot);
   for (Done& done : written_) tell_done(std::move(done), false);
   slots_.clear();
   written_.clear();
+  core_->poller->keep(keep);
   core_->connections.erase(self_);
   if (core_->on_removed) core_->on_removed();
 }

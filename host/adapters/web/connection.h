@@ -1,8 +1,6 @@
 #pragma once
 
-#include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <deque>
 #include <list>
@@ -11,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "host/adapters/web/address.h"
+#include "host/adapters/web/poller.h"
 #include "host/adapters/web/read_buffer.h"
 #include "host/adapters/web/request_parser.h"
 #include "host/adapters/web/response_head.h"
@@ -21,8 +21,6 @@
 
 namespace host::web {
 
-using TcpSocket =
-    boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 class Connection;
@@ -35,6 +33,7 @@ struct ServerCore {
   SteadyTime now = {};  // moved by the tick, never by a connection
   std::string date = {};
   bool draining = false;
+  std::shared_ptr<Poller> poller = {};
   std::list<std::shared_ptr<Connection>> connections = {};
   Server::Stats stats = {};
   UniqueFunction<void()> on_removed = {};  // after each connection that went
@@ -46,17 +45,18 @@ struct ServerCore {
 /// the front of the queue only, so answers keep the order of the requests, and all that is ready
 /// leaves in one write. Lives in ServerCore::connections until it is closed.
 /// Only on its lane.
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection final : public Poller::Watcher, public std::enable_shared_from_this<Connection> {
  public:
   using SlotId = std::uint64_t;
 
   /// `tls` null: the client speaks HTTP as it is.
-  Connection(std::shared_ptr<ServerCore> core, TcpSocket socket, std::string address,
+  Connection(std::shared_ptr<ServerCore> core, Socket socket, std::string address,
              std::unique_ptr<TlsSession> tls);
 
   void start(std::list<std::shared_ptr<Connection>>::iterator self);
   /// Answers 503 and closes, without reading a request.
   void refuse_overload();
+  void on_ready(bool readable, bool writable, bool hangup) override;
   void on_tick();
   void drain();
   /// Drops the client now; whoever still answers has no effect.
@@ -88,12 +88,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     bool closed = false;  // on_close has been or will be told
   };
 
+  bool may_read() const;
   void read();
-  void on_read(const boost::system::error_code& ec, std::size_t n);
+  void take();
+  void on_bytes(std::size_t n);
   void on_eof();
   // connection_tls.cc
-  void wait_for_wire();
-  void on_wire(const boost::system::error_code& ec);
   void on_wire_bytes(std::size_t n);
   std::string_view outgoing();
   void sent(std::size_t n);
@@ -112,7 +112,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void pump_slot(Slot& slot);
   void write();
   Duration time_to_take(std::size_t bytes) const;
-  void on_writable(const boost::system::error_code& ec);
   void flushed();
   void finish_closing();
   void end_stream(Slot& slot);
@@ -123,7 +122,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void leave();
 
   std::shared_ptr<ServerCore> core_;
-  TcpSocket socket_;
+  Socket socket_;
   std::string address_;
   std::unique_ptr<TlsSession> tls_;
   std::list<std::shared_ptr<Connection>>::iterator self_ = {};
@@ -137,8 +136,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   SteadyTime read_deadline_;
   SteadyTime write_deadline_;
   Phase phase_ = Phase::idle;
-  bool served_ = false;      // a request has been read whole
-  bool reading_ = false;     // a read is under way
+  bool served_ = false;    // a request has been read whole
+  bool readable_ = false;  // as far as we know there is more to read
+  bool hangup_ = false;    // and an end of it
+  bool read_posted_ = false;
   bool writing_ = false;     // waits until the socket takes more
   bool processing_ = false;  // answers wait until all that was read is parsed
   bool stalled_ = false;     // parsing stopped before the end of in_: too much is unanswered

@@ -18,6 +18,9 @@ using Failure = RequestParser::Failure;
 
 std::string_view view(string_view s) { return {s.data(), s.size()}; }
 
+/// Room for the headers that most requests have.
+constexpr std::size_t kUsualHeaders = 12;
+
 std::string lower_case(string_view s) {
   std::string out(s.data(), s.size());
   for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -67,8 +70,8 @@ class Reader final : public http::basic_parser<true> {
   void on_request_impl(http::verb, string_view method, string_view target, int version,
                        error_code& ec) override {
     http10 = version < 11;
-    request.method = std::string(view(method));
-    request.target = std::string(view(target));
+    request.method = view(method);
+    request.target = view(target);
     if (!is_method(request.method) || request.method == "CONNECT") {
       return refuse(501, "this method is not implemented", ec);
     }
@@ -108,7 +111,8 @@ class Reader final : public http::basic_parser<true> {
       default:
         break;
     }
-    request.headers.emplace_back(lower_case(name), std::string(view(value)));
+    if (request.headers.empty()) request.headers.reserve(kUsualHeaders);
+    request.headers.emplace_back(lower_case(name), view(value));
   }
 
   void on_header_impl(error_code& ec) override {

@@ -8,8 +8,6 @@
 namespace host::web {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
 /// What an answer carries unless its handler says otherwise.
 struct Default {
   std::string_view name;  // lower case
@@ -31,20 +29,33 @@ bool is_page(std::string_view name, std::string_view value) {
   return is_header(name, "content-type") && is_header(value.substr(0, 9), "text/html");
 }
 
-bool is_token(std::string_view name) {
-  constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
-  if (name.empty()) return false;
-  for (const char c : name) {
-    const bool alnum = (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9');
-    if (!alnum && kOthers.find(c) == std::string_view::npos) return false;
+/// Whether each byte may stand in a name: RFC 9110's tchar.
+constexpr std::array<bool, 256> kTokenChars = [] {
+  std::array<bool, 256> is{};
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789")) {
+    is[static_cast<unsigned char>(c)] = true;
   }
-  return true;
+  for (unsigned char c = 'a'; c <= 'z'; ++c) is[c] = is[static_cast<unsigned char>(c - 32)] = true;
+  return is;
+}();
+
+bool is_token(std::string_view name) {
+  for (const char c : name) {
+    if (!kTokenChars[static_cast<unsigned char>(c)]) return false;
+  }
+  return !name.empty();
 }
+
+constexpr std::array<bool, 256> kControlChars = [] {
+  std::array<bool, 256> is{};
+  for (std::size_t c = 0; c < 0x20; ++c) is[c] = c != '\t';
+  is[0x7F] = true;
+  return is;
+}();
 
 bool is_field_value(std::string_view value) {
   for (const char c : value) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\t') || byte == 0x7F) return false;
+    if (kControlChars[static_cast<unsigned char>(c)]) return false;
   }
   return true;
 }

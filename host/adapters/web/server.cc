@@ -1,9 +1,15 @@
 #include "host/adapters/web/server.h"
 
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <utility>
 #include <vector>
@@ -24,6 +30,7 @@ using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                          asio::io_context::executor_type>;
 
 constexpr int kBacklog = 4096;
+constexpr int kAcceptedARound = 64;         // others have their turn in between
 constexpr std::size_t kToldOverload = 100;  // clients above the cap that are told why
 
 std::string http_date() {
@@ -59,10 +66,9 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
 
  private:
   void accept();
-  void accepted(TcpSocket socket);
-  void accepted_late(const error_code& ec, TcpSocket socket);
-  void accept_queued();
-  void accept_failed(const error_code& ec);
+  bool accept_one();
+  void accepted(Socket socket, const tcp::endpoint& peer);
+  void accept_failed(int error);
   void tick();
   void arm();
   void removed();
@@ -91,6 +97,9 @@ Result<void> Server::Impl::start() {
         ec == asio::error::address_in_use ? Error::Code::conflict : Error::Code::unavailable,
         "cannot listen on " + shared.text + ": " + ec.message());
   }
+  Result<std::shared_ptr<Poller>> poller = Poller::make(core_->io);
+  if (!poller) return poller.error();
+  core_->poller = std::move(*poller);
   core_->now = std::chrono::steady_clock::now();
   core_->date = http_date();
   if (core_->settings.tls) core_->wire.resize(ReadBuffer::kLarge / 2);
@@ -101,33 +110,43 @@ Result<void> Server::Impl::start() {
 }
 
 void Server::Impl::accept() {
-  acceptor_.async_accept(core_->io.get_executor(),
-                         [self = shared_from_this()](const error_code& ec, TcpSocket socket) {
-                           if (self->stopped_) return;
-                           if (self->core_->draining)
-                             return self->accepted_late(ec, std::move(socket));
-                           if (ec) return self->accept_failed(ec);
-                           self->accepted(std::move(socket));
-                           self->accept();
-                         });
+  acceptor_.async_wait(Acceptor::wait_read, [self = shared_from_this()](const error_code& ec) {
+    if (ec || self->stopped_ || self->core_->draining) return;
+    for (int i = 0; i < kAcceptedARound && self->accept_one(); ++i) {
+    }
+    if (!self->accept_waits_) self->accept();
+  });
+}
+
+/// False: nobody waits, or whoever waits cannot be accepted now.
+bool Server::Impl::accept_one() {
+  tcp::endpoint peer;
+  auto length = static_cast<socklen_t>(peer.capacity());
+  Socket socket(
+      ::accept4(acceptor_.native_handle(), peer.data(), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (socket.get() >= 0) {
+    peer.resize(length);
+    accepted(std::move(socket), peer);
+    return true;
+  }
+  if (errno == ECONNABORTED || errno == EINTR) return true;
+  if (errno != EAGAIN) accept_failed(errno);
+  return false;
 }
 
 /// Out of descriptors or memory: trying at once would spin.
-void Server::Impl::accept_failed(const error_code& ec) {
-  if (ec == asio::error::connection_aborted || ec == asio::error::interrupted) return accept();
+void Server::Impl::accept_failed(int error) {
   accept_waits_ = true;
   if (core_->settings.logger != nullptr) {
-    core_->settings.logger->log(ports::LogLevel::warn, "cannot accept an HTTP connection",
-                                {{"address", address_->to_string()}, {"error", ec.message()}});
+    core_->settings.logger->log(
+        ports::LogLevel::warn, "cannot accept an HTTP connection",
+        {{"address", address_->to_string()}, {"error", std::strerror(error)}});
   }
 }
 
-void Server::Impl::accepted(TcpSocket socket) {
-  error_code ec;
-  socket.set_option(tcp::no_delay(true), ec);
-  socket.non_blocking(true, ec);
-  const auto peer = socket.remote_endpoint(ec);
-  if (ec) return;  // gone already
+void Server::Impl::accepted(Socket socket, const tcp::endpoint& peer) {
+  const int on = 1;
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ++core_->stats.accepted;
   const std::size_t others = address_->impl_->connections.fetch_add(1);
   const std::size_t cap = core_->settings.max_connections;
@@ -144,13 +163,6 @@ void Server::Impl::accepted(TcpSocket socket) {
   const auto self = core_->connections.insert(core_->connections.end(), connection);
   connection->start(self);
   if (others >= cap) connection->refuse_overload();
-}
-
-/// It was accepted before the drain began, which found its handler still in the loop's queue.
-void Server::Impl::accepted_late(const error_code& ec, TcpSocket socket) {
-  if (ec) return;
-  accepted(std::move(socket));
-  if (!core_->connections.empty()) std::shared_ptr(core_->connections.back())->drain();
 }
 
 void Server::Impl::removed() {
@@ -186,21 +198,11 @@ void Server::Impl::tick() {
   arm();
 }
 
-/// Who is in the kernel's queue has connected before we refused anybody.
-void Server::Impl::accept_queued() {
-  for (;;) {
-    error_code ec;
-    TcpSocket socket(core_->io);
-    acceptor_.accept(socket, ec);
-    if (ec) return;
-    accepted(std::move(socket));
-  }
-}
-
 void Server::Impl::drain(UniqueFunction<void()> done) {
   drained_.push_back(std::move(done));
   if (!core_->draining) {
-    accept_queued();
+    while (accept_one()) {  // who is in the kernel's queue has connected before we refused anybody
+    }
     core_->draining = true;
     error_code ec;
     acceptor_.close(ec);
@@ -223,6 +225,7 @@ void Server::Impl::stop() {
     connection->abort();
   }
   core_->on_removed = nullptr;
+  core_->poller->stop();
 }
 
 Server::Stats Server::Impl::stats() const {

@@ -55,6 +55,8 @@ class Address {
   std::uint16_t port() const;
   /// "127.0.0.1:8080", with the port that was given.
   std::string to_string() const;
+  /// Open now, over all lanes.
+  std::size_t connections() const;
 
  private:
   friend class Server;

@@ -16,15 +16,6 @@ int hex_digit(char c) {
   return -1;
 }
 
-bool valid_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = utf8_length(text, at);
-    if (length == 0) return false;
-    at += length;
-  }
-  return true;
-}
-
 Result<std::string> decode(std::string_view text, bool in_query) {
   std::string out;
   out.reserve(text.size());

@@ -22,6 +22,17 @@ def cpu_seconds(pid):
     return total / 1e9
 
 
+def waited_seconds(pid):
+    """How long its threads that live could have run, and others had the cores."""
+    total = 0
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total += int((task / "schedstat").read_text().split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+    return total / 1e9
+
+
 def resident_mb(pid):
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):

@@ -11,6 +11,7 @@ from .rows import CannotSetUp
 
 END_SECONDS = 20
 START_SECONDS = 60
+PORT_TRIES = 10
 REQUEST_SECONDS = 30
 # If the driver is killed without a chance to clean up, the kernel ends what it started.
 WITH_DRIVER = ["setpriv", "--pdeathsig", "KILL"]
@@ -121,10 +122,27 @@ class Host(Server):
                    "--admin", f"127.0.0.1:{self.admin_port}", "--log-level", "warn"]
         if lanes:
             command += ["--lanes", lanes]
-        super().__init__(command, pathlib.Path(data).with_suffix(".log"), cpu, cwd=setup.root)
+        log = pathlib.Path(data).with_suffix(".log")
+        self.log_before = log.stat().st_size if log.exists() else 0
+        self.again = lambda: Host.__init__(self, setup, arguments, data, lanes, cpu)
+        super().__init__(command, log, cpu, cwd=setup.root)
 
     def wait_until_serving(self):
+        """Seconds from exec to ready. A port that somebody else took since it was found free is no
+        fault of the host: it is started again on others."""
+        for _ in range(PORT_TRIES):
+            try:
+                return self.wait_until_ready(self.port)
+            except CannotSetUp:
+                if not self.port_taken():
+                    raise
+                self.again()
         return self.wait_until_ready(self.port)
+
+    def port_taken(self):
+        with open(self.log, "rb") as log:
+            log.seek(self.log_before)
+            return self.process.poll() == 3 and b"the port is taken" in log.read()
 
     def metrics(self):
         """{name with labels: value} of the admin listener."""

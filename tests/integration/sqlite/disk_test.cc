@@ -57,6 +57,17 @@ TEST_CASE("a full disk writes nothing, says so, and heals when there is room") {
   CHECK(!d.logger().find(ports::LogLevel::error, "full").empty());
 }
 
+TEST_CASE("what is not written is counted as a failure") {
+  FaultyDisk disk;
+  TemporaryFolder folder;
+  Deployment d(folder.path(), true);
+  make_topic(d);
+  CHECK(d.metrics().value("host_store_failures_total") == 0);
+  disk.fill();
+  REQUIRE_FALSE(d.append({record("owls", 1, "x")}).ok());
+  CHECK(d.metrics().value("host_store_failures_total") == 1);
+}
+
 TEST_CASE("a full disk stays known while nobody writes") {
   FaultyDisk disk;
   TemporaryFolder folder;

@@ -290,5 +290,38 @@ TEST_CASE("a message to a topic that is not there becomes a dead letter of its s
   CHECK(contract::payloads(contract::read_all(d, "owls", 0)) == std::vector<std::string>{"fine"});
 }
 
+TEST_CASE("a page of large dead letters ends before its limit, and the next one goes on") {
+  TemporaryFolder folder;
+  Deployment d(folder.path());
+  const ShardRef shard{"p", 0};
+  const auto image = d.claim(shard);
+  ShardCommit commit = next_commit(shard, image);
+  constexpr std::size_t kLetters = 20;
+  for (std::size_t i = 0; i < kLetters; ++i) {
+    ports::DeadLetter letter;
+    letter.id = std::to_string(i);
+    letter.plugin = "p";
+    letter.message.id = letter.id;
+    letter.message.payload = std::string(900'000, 'x');
+    letter.at = from_micros(static_cast<std::int64_t>(i));
+    commit.dead.push_back(std::move(letter));
+  }
+  REQUIRE(d.commit(std::move(commit)).status == Status::committed);
+  std::vector<std::string> ids;
+  std::vector<std::size_t> pages;
+  for (std::optional<std::string> after = ""; after;) {
+    Answer<Result<ports::DeadList>> answer;
+    d.store().list_dead("p", *after, 1000, d.executor(), answer.taker());
+    ports::DeadList page = must(await(d, answer));
+    for (const ports::DeadLetter& letter : page.items) ids.push_back(letter.id);
+    pages.push_back(page.items.size());
+    after = page.next;
+  }
+  CHECK(pages == std::vector<std::size_t>{10, 10});
+  REQUIRE(ids.size() == kLetters);
+  CHECK(ids.front() == "19");
+  CHECK(ids.back() == "0");
+}
+
 }  // namespace
 }  // namespace host::sqlite_tests

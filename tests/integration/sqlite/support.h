@@ -44,7 +44,11 @@ class Deployment {
  public:
   explicit Deployment(const std::filesystem::path& dir, bool threads = true,
                       const journal::Bounds& bounds = {}, Duration retain_every = kForever)
-      : options_{.dir = dir, .clock = scheduler_.clock(), .logger = &logger_, .threads = threads},
+      : options_{.dir = dir,
+                 .clock = scheduler_.clock(),
+                 .logger = &logger_,
+                 .metrics = &metrics_,
+                 .threads = threads},
         lane_(scheduler_) {
     options_.retain_every = retain_every;
     options_.bounds = bounds;
@@ -63,6 +67,8 @@ class Deployment {
   Executor& executor() { return lane_; }
   fakes::ManualClock& clock() { return scheduler_.clock(); }
   fakes::RecordingLogger& logger() { return logger_; }
+  fakes::RecordingMetrics& metrics() { return metrics_; }
+  sqlite::Options& options() { return options_; }  // taken by the next reopen()
   bool pump(const std::function<bool()>& until) { return scheduler_.wait_until(until); }
 
   ports::ShardImage claim(const ShardRef& shard) {
@@ -100,6 +106,7 @@ class Deployment {
  private:
   fakes::Scheduler scheduler_;
   fakes::RecordingLogger logger_;
+  fakes::RecordingMetrics metrics_;
   sqlite::Options options_;
   fakes::ManualExecutor lane_;
   std::unique_ptr<sqlite::Database> database_;
