@@ -15,6 +15,7 @@ LAYERS = {
     # What every store adapter keeps newer than its tables: values and bytes, no database.
     "host/adapters/journal": ["host/ports", "host/core", "host/base"],
     "host/adapters/sqlite": ["host/adapters/journal", "host/ports", "host/core", "host/base"],
+    "host/adapters/postgres": ["host/adapters/journal", "host/ports", "host/core", "host/base"],
     "host/adapters/kafka": ["host/ports", "host/core", "host/base"],
     "host/adapters/web": ["host/ports", "host/core", "host/base"],
     "host/adapters/telemetry": ["host/ports", "host/core", "host/base"],
@@ -35,7 +36,8 @@ THIRD_PARTY = {
     "lauxlib.h": ["host/script", "bindings"],
     "lualib.h": ["host/script", "bindings"],
     "simdjson.h": ["host/script"],
-    "soci/": ["host/adapters/sqlite"],
+    "soci/": ["host/adapters/sqlite", "host/adapters/postgres"],
+    "libpq": ["host/adapters/postgres"],
     "sqlite3.h": ["host/adapters/sqlite"],
     "librdkafka/": ["host/adapters/kafka"],
     "lz4": ["host/adapters/journal"],
