@@ -90,9 +90,9 @@ class RecordedStore final : public ports::Store {
                    Callback<std::optional<ports::KeptAnswer>> callback) override {
     store_.kept_answer(plugin, std::move(scope), now, executor, std::move(callback));
   }
-  void load_reply(std::string ask_id, Executor& executor,
-                  Callback<std::optional<std::string>> callback) override {
-    store_.load_reply(std::move(ask_id), executor, std::move(callback));
+  void load_replies(std::vector<std::string> ask_ids, Executor& executor,
+                    Callback<std::vector<std::optional<std::string>>> callback) override {
+    store_.load_replies(std::move(ask_ids), executor, std::move(callback));
   }
   void read_state(const ShardRef& shard, std::string key, Executor& executor,
                   Callback<ports::StateRow> callback) override {

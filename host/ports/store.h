@@ -230,10 +230,10 @@ class Store {
   /// kept at `now`.
   virtual void kept_answer(const std::string& plugin, std::string scope, Time now,
                            Executor& executor, Callback<std::optional<KeptAnswer>> callback) = 0;
-  /// The payload of the reply to an ask, whoever committed it; nothing: there is none yet, or it is
-  /// forgotten.
-  virtual void load_reply(std::string ask_id, Executor& executor,
-                          Callback<std::optional<std::string>> callback) = 0;
+  /// The payloads of the replies to asks, whoever committed them, in one query: an entry an id, in
+  /// the order asked for; nothing: there is none yet, or it is forgotten.
+  virtual void load_replies(std::vector<std::string> ask_ids, Executor& executor,
+                            Callback<std::vector<std::optional<std::string>>> callback) = 0;
 
   /// A state of any shard of the plugin as last committed.
   virtual void read_state(const ShardRef& shard, std::string key, Executor& executor,

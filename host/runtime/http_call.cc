@@ -225,12 +225,13 @@ void HttpCall::ask(ports::AskEffect question, UniqueFunction<void(ports::EffectA
                  });
   if (once_.empty()) return send_question(id, std::move(question));
   // Whoever came first may have its reply already. What is committed from here on is told to us.
-  env_.store.load_reply(
-      id, lane_,
-      [self = shared_from_this(), id, question = std::move(question)](auto reply) mutable {
+  env_.store.load_replies(
+      {id}, lane_,
+      [self = shared_from_this(), id, question = std::move(question)](auto replies) mutable {
         if (!self->asks_.contains(id)) return;
-        if (!reply) return self->env_.asks.fail(id, std::move(reply).error());
-        if (*reply) return self->env_.asks.reply(id, std::move(**reply));
+        if (!replies) return self->env_.asks.fail(id, std::move(replies).error());
+        std::optional<std::string>& reply = replies->front();
+        if (reply) return self->env_.asks.reply(id, std::move(*reply));
         self->send_question(id, std::move(question));
       });
 }

@@ -99,8 +99,11 @@ struct StoreCase {
     return must(await(f, answer));
   }
   std::optional<std::string> reply(std::string ask_id) {
-    Answer<Result<std::optional<std::string>>> answer;
-    f.store().load_reply(std::move(ask_id), f.executor(), answer.taker());
+    return replies({std::move(ask_id)}).at(0);
+  }
+  std::vector<std::optional<std::string>> replies(std::vector<std::string> ask_ids) {
+    Answer<Result<std::vector<std::optional<std::string>>>> answer;
+    f.store().load_replies(std::move(ask_ids), f.executor(), answer.taker());
     return must(await(f, answer));
   }
   std::optional<ports::KeptAnswer> kept(std::string scope, Time now) {

@@ -51,8 +51,8 @@ class FakeStore : public ports::Store {
                  Callback<std::vector<bool>> callback) override;
   void kept_answer(const std::string& plugin, std::string scope, Time now, Executor& executor,
                    Callback<std::optional<ports::KeptAnswer>> callback) override;
-  void load_reply(std::string ask_id, Executor& executor,
-                  Callback<std::optional<std::string>> callback) override;
+  void load_replies(std::vector<std::string> ask_ids, Executor& executor,
+                    Callback<std::vector<std::optional<std::string>>> callback) override;
   void read_state(const ShardRef& shard, std::string key, Executor& executor,
                   Callback<ports::StateRow> callback) override;
   void list_states(const std::string& plugin, std::string after, std::size_t limit,

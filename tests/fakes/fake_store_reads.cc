@@ -92,13 +92,18 @@ void FakeStore::kept_answer(const std::string& plugin, std::string scope, Time n
          });
 }
 
-void FakeStore::load_reply(std::string ask_id, Executor& executor,
-                           Callback<std::optional<std::string>> callback) {
-  using Payload = std::optional<std::string>;
-  answer(executor, std::move(callback), [this, id = std::move(ask_id)]() -> Result<Payload> {
+void FakeStore::load_replies(std::vector<std::string> ask_ids, Executor& executor,
+                             Callback<std::vector<std::optional<std::string>>> callback) {
+  using Payloads = std::vector<std::optional<std::string>>;
+  answer(executor, std::move(callback), [this, ids = std::move(ask_ids)]() -> Result<Payloads> {
     if (std::optional<Error> error = next_read_failure()) return *std::move(error);
-    const auto found = content_->replies.find(id);
-    return found == content_->replies.end() ? Payload{} : Payload{found->second};
+    Payloads payloads;
+    for (const std::string& id : ids) {
+      const auto found = content_->replies.find(id);
+      payloads.push_back(found == content_->replies.end() ? std::nullopt
+                                                          : std::optional(found->second));
+    }
+    return payloads;
   });
 }
 

@@ -203,15 +203,19 @@ void Database::kept_answer(const std::string& plugin, std::string scope, Time no
                      });
 }
 
-void Database::load_reply(std::string ask_id, Executor& executor,
-                          Callback<std::optional<std::string>> callback) {
-  using Payload = std::optional<std::string>;
-  read_async<Payload>(*parts_->reader, "reading a reply", executor, std::move(callback),
-                      [id = std::move(ask_id)](Connection& db) -> Result<Payload> {
-                        Statement row =
-                            db.query("select payload from host_reply where ask_id = ?", id);
-                        return row.step() ? Payload(row.bytes(0)) : std::nullopt;
-                      });
+void Database::load_replies(std::vector<std::string> ask_ids, Executor& executor,
+                            Callback<std::vector<std::optional<std::string>>> callback) {
+  using Payloads = std::vector<std::optional<std::string>>;
+  read_async<Payloads>(
+      *parts_->reader, "reading replies", executor, std::move(callback),
+      [ids = std::move(ask_ids)](Connection& db) -> Result<Payloads> {
+        Payloads payloads;
+        for (const std::string& id : ids) {
+          Statement row = db.query("select payload from host_reply where ask_id = ?", id);
+          payloads.push_back(row.step() ? std::optional<std::string>(row.bytes(0)) : std::nullopt);
+        }
+        return payloads;
+      });
 }
 
 void Database::read_state(const ShardRef& shard, std::string key, Executor& executor,

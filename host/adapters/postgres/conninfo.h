@@ -1,0 +1,49 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host/base/result.h"
+#include "host/base/time.h"
+
+namespace host::postgres {
+
+/// How long the server, and the way to it, may take.
+struct Limits {
+  Duration connect = std::chrono::seconds(5);
+  Duration statement = std::chrono::seconds(10);  // statement_timeout
+  Duration lock = std::chrono::seconds(5);        // lock_timeout
+  Duration idle_in_transaction = std::chrono::seconds(10);
+  Duration answer = std::chrono::seconds(15);  // of any round trip; then the connection is cut
+};
+
+/// Where a connection goes, as whom and with which settings. The password is in no text that
+/// describe() or an Error gives.
+class Conninfo {
+ public:
+  /// `url`: a URL ("postgresql://user@db.example/hogwarts?sslmode=verify-full") or "name=value ..."
+  /// as libpq reads it; the environment (PGPASSWORD, PGSSLROOTCERT, ...) fills in what is missing.
+  /// Errors: invalid (the text cannot be read; it is not repeated, because it may hold a password).
+  static Result<Conninfo> parse(const std::string& url);
+
+  /// Wins over what the URL says.
+  Conninfo with(const std::string& name, const std::string& value) const;
+  /// With our timeouts and keepalives where the URL has none, and `schema` (may be empty) as the
+  /// only one that unqualified names are looked for in.
+  Conninfo prepared(const Limits& limits, const std::string& schema) const;
+
+  /// A URL for libpq with everything in it, the password too.
+  std::string text() const;
+  /// "tester at 127.0.0.1:5432, database hogwarts": for people.
+  std::string describe() const;
+
+ private:
+  std::string value(const std::string& name) const;
+  void set(const std::string& name, const std::string& value);
+  void set_missing(const std::string& name, const std::string& value);
+
+  std::vector<std::pair<std::string, std::string>> values_;
+};
+
+}  // namespace host::postgres
