@@ -28,7 +28,7 @@ class Init {
     database_ = text("select current_database()::text");
     if (Result<void> made = role(roles_.host, "owns the schemas"); !made) return made;
     act_as(roles_.host);
-    database();
+    if (Result<void> granted = database(); !granted) return granted;
     schema(kCommonSchema);
     for (const std::string& plugin : roles_.plugins) {
       if (Result<void> made = one_plugin(plugin); !made) return made;
@@ -105,15 +105,26 @@ class Init {
     if (!is_one) run("grant " + quoted(name) + " to current_user");
   }
 
-  void database() {
+  /// Who may not do this is only warned by the server: so it is looked at afterwards.
+  Result<void> database() {
     const std::string name = quoted(database_);
     run("revoke connect, temporary, create on database " + name + " from public");
     run("grant connect, create on database " + name + " to " + quoted(roles_.host));
+    if (!flag("select has_database_privilege(" + literal(roles_.host) +
+              ", current_database(), 'create')")) {
+      return invalid("this administrator may grant nothing on the database " + database_,
+                     "connect as the database's owner, or as a superuser");
+    }
+    std::string closed = "PUBLIC reaches no schema";
     if (flag("select exists (select 1 from pg_namespace where nspname = 'public')")) {
       run("revoke all on schema public from public");
+      if (flag("select has_schema_privilege('public', 'public', 'usage')")) {
+        closed = "the schema public is not this administrator's and stays open to every role";
+      }
     }
-    done_.push_back("database " + database_ + ": only roles that were granted it connect; PUBLIC" +
-                    " reaches no schema");
+    done_.push_back("database " + database_ + ": only roles that were granted it connect; " +
+                    closed);
+    return {};
   }
 
   void schema(const std::string& name) {

@@ -51,8 +51,8 @@ Result<SqlValue> numeric(std::string_view text, const std::string& column) {
   if (!integral || before == "NaN" || before.ends_with("Infinity")) return number(text, column);
   if (const auto value = whole(before)) return SqlValue{*value};
   return make_error(Error::Code::invalid,
-                    "column " + column + " has " + std::string(before) +
-                        ", which is beyond an integer of 64 bits",
+                    "column " + column + " has a number of " + std::to_string(before.size()) +
+                        " digits, which is beyond an integer of 64 bits",
                     "cast it: to double precision, or to text");
 }
 
