@@ -14,8 +14,12 @@ LAYERS = {
     "host/script": ["host/ports", "host/core", "host/base"],
     # What every store adapter keeps newer than its tables: values and bytes, no database.
     "host/adapters/journal": ["host/ports", "host/core", "host/base"],
-    "host/adapters/sqlite": ["host/adapters/journal", "host/ports", "host/core", "host/base"],
-    "host/adapters/postgres": ["host/adapters/journal", "host/ports", "host/core", "host/base"],
+    # What the SQL of plugins is in every store: texts, parameters, answers, no database.
+    "host/adapters/sql": ["host/adapters/journal", "host/ports", "host/core", "host/base"],
+    "host/adapters/sqlite": ["host/adapters/journal", "host/adapters/sql", "host/ports",
+                             "host/core", "host/base"],
+    "host/adapters/postgres": ["host/adapters/journal", "host/adapters/sql", "host/ports",
+                               "host/core", "host/base"],
     "host/adapters/kafka": ["host/ports", "host/core", "host/base"],
     "host/adapters/web": ["host/ports", "host/core", "host/base"],
     "host/adapters/telemetry": ["host/ports", "host/core", "host/base"],

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 namespace host::postgres {
@@ -73,7 +74,8 @@ Failure failure_of(const PGresult* result) {
   const std::string state = field(result, PG_DIAG_SQLSTATE);
   const std::string text = field(result, PG_DIAG_MESSAGE_PRIMARY);
   if (state.empty()) return Failure::lost(trimmed(PQresultErrorMessage(result)));
-  return {state, text, field(result, PG_DIAG_MESSAGE_HINT)};
+  return Failure(state, text, field(result, PG_DIAG_MESSAGE_HINT))
+      .at(std::atoi(field(result, PG_DIAG_STATEMENT_POSITION).c_str()));
 }
 
 Connection::Connection(const Conninfo& where, const Limits& limits, const Schema& schema)

@@ -89,6 +89,9 @@ class Connection {
   Deadline deadline() const;
   ResultHolder next_result(Deadline until);
 
+  /// What plugin SQL keeps with this connection (plugin_sql.h); it goes with it.
+  std::shared_ptr<void> plugin_sql;
+
   /// Ends what waits for the server, now and from now on. Thread-safe while the connection lives.
   void cut() noexcept;
 

@@ -99,6 +99,10 @@ Conninfo Conninfo::prepared(const Limits& limits, const std::string& schema) con
   if (!schema.empty()) options += " -c search_path=" + schema;
   // What the URL says comes later and wins.
   if (const std::string own = value("options"); !own.empty()) options += " " + own;
+  // What texts and values mean is ours to say.
+  options +=
+      " -c standard_conforming_strings=on -c TimeZone=UTC -c DateStyle=ISO"
+      " -c IntervalStyle=postgres -c extra_float_digits=1 -c bytea_output=hex";
   info.set("options", options);
   return info;
 }

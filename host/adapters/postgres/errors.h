@@ -24,12 +24,19 @@ class Failure : public std::runtime_error {
   /// SQLSTATE; empty when the server did not say one.
   const std::string& state() const { return state_; }
   const std::string& hint() const { return hint_; }
+  /// The character of the statement that the server points at, from 1 on; 0: at none.
+  int position() const { return position_; }
+  Failure at(int position) && {
+    position_ = position;
+    return std::move(*this);
+  }
   bool lost() const { return lost_; }
   bool is(const char* state) const { return state_ == state; }
 
  private:
   std::string state_;
   std::string hint_;
+  int position_ = 0;
   bool lost_ = false;
 };
 

@@ -21,9 +21,15 @@ class UnitSql {
  public:
   virtual ~UnitSql() = default;
 
-  /// Sends one statement into the open pipeline (PQsendQueryParams, result in text or binary: it
-  /// is thrown away). Errors: invalid; then nothing was sent, and its unit has failed. `error` is
-  /// without place: the commit fills in file and line.
+  /// Comes for each statement before the pipeline begins, outside of a transaction: which types its
+  /// parameters have is for the server to say. Blocks for a round trip or two the first time that a
+  /// connection sees a text, else not at all. Errors: invalid; then its unit has failed. Throws
+  /// Failure for the server's own reasons (is_environment()).
+  virtual Result<void> prepare(Connection& db, const std::string& plugin,
+                               const SqlStatement& statement) = 0;
+  /// Sends one statement that was prepared into the open pipeline; its result is thrown away.
+  /// Errors: invalid; then nothing was sent, and its unit has failed. `error` is without place: the
+  /// commit fills in file and line.
   virtual Result<void> send(Connection& db, const std::string& plugin,
                             const SqlStatement& statement) = 0;
   /// The Error of a statement that the server refused, for the script's author; environment

@@ -1,6 +1,6 @@
 // Answers that may be long: found at once, kept, and handed over as slowly as they are taken.
+#include "host/adapters/sql/row_cursor.h"
 #include "host/adapters/sqlite/parts.h"
-#include "host/adapters/sqlite/row_spool.h"
 
 namespace host::sqlite {
 namespace {
@@ -9,39 +9,12 @@ namespace {
 constexpr Duration kLongestFind = std::chrono::seconds(5);
 constexpr int kMostWaiting = 16;
 
-/// What a cursor and its page under way share: the cursor may go while a page is read.
-struct Spooled {
-  explicit Spooled(std::unique_ptr<RowSpool> s) : spool(std::move(s)) {}
-  std::unique_ptr<RowSpool> spool;  // on the thread that reads pages
-  bool gone = false;                // the cursor is; on the executor
-};
-
-class Cursor final : public ports::RowCursor {
- public:
-  Cursor(Reader& pages, Executor& executor, std::unique_ptr<RowSpool> spool)
-      : pages_(pages), executor_(executor), state_(std::make_shared<Spooled>(std::move(spool))) {}
-  ~Cursor() override { state_->gone = true; }
-
-  void next(std::size_t max_bytes,
-            UniqueFunction<void(Result<ports::RowsPage>)> callback) override {
-    pages_.submit([state = state_, max_bytes, &executor = executor_,
-                   callback = std::move(callback)](Connection* db) mutable {
-      Result<ports::RowsPage> page = db == nullptr
-                                         ? Result<ports::RowsPage>(retryable_error(
-                                               Error::Code::unavailable, "the store is stopped"))
-                                         : state->spool->next(max_bytes);
-      executor.post([state = std::move(state), page = std::move(page),
-                     callback = std::move(callback)]() mutable {
-        if (!state->gone) callback(std::move(page));
-      });
-    });
-  }
-
- private:
-  Reader& pages_;
-  Executor& executor_;
-  std::shared_ptr<Spooled> state_;
-};
+/// Pages are read from files where short queries are run.
+sql::PageReader page_reader(Reader& reader) {
+  return [&reader](UniqueFunction<void(bool)> work) {
+    reader.submit([work = std::move(work)](Connection* db) mutable { work(db != nullptr); });
+  };
+}
 
 }  // namespace
 
@@ -61,15 +34,13 @@ void Database::rows(const std::string& plugin, SqlStatement statement, Executor&
                      &executor](Connection&) -> Answer {
     const auto folder =
         parts.options.in_memory ? std::filesystem::temp_directory_path() : parts.options.dir;
-    auto spool = std::make_unique<RowSpool>(folder, parts.spooled);
+    auto spool = std::make_unique<sql::RowSpool>(folder, parts.spooled);
     Result<void> found = parts.finding_sql().each_row(
         plugin, statement, kLongestFind,
         [&spool](std::vector<std::string> columns) { spool->columns(std::move(columns)); },
         [&spool](std::vector<SqlValue> row) { return spool->add(row); });
     if (found) found = spool->close();
-    if (found)
-      return std::unique_ptr<ports::RowCursor>(
-          std::make_unique<Cursor>(*parts.queries, executor, std::move(spool)));
+    if (found) return sql::make_row_cursor(page_reader(*parts.queries), executor, std::move(spool));
     Error error = found.error();
     error.file = statement.file;
     error.line = statement.line;

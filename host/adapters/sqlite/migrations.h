@@ -12,7 +12,7 @@ namespace host::sqlite {
 /// recorded in host_plugin_table, what ran in host_migration by number and hash.
 /// `made` gets the names of new tables, for the registry, once the transaction is committed.
 /// Errors: invalid, naming the migration. Throws SqlFailure.
-Result<void> apply_migrations(Connection& db, PluginSql& sql, const PluginTables& tables,
+Result<void> apply_migrations(Connection& db, PluginSql& plugin_sql, const PluginTables& tables,
                               const std::string& plugin, const std::vector<std::string>& migrations,
                               std::vector<std::string>& made);
 

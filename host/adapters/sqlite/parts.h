@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 
+#include "host/adapters/sql/row_spool.h"
 #include "host/adapters/sqlite/database.h"
 #include "host/adapters/sqlite/housekeeper.h"
 #include "host/adapters/sqlite/lock_file.h"
@@ -13,7 +14,6 @@
 #include "host/adapters/sqlite/overlays.h"
 #include "host/adapters/sqlite/plugin_sql.h"
 #include "host/adapters/sqlite/reader.h"
-#include "host/adapters/sqlite/row_spool.h"
 #include "host/adapters/sqlite/writer.h"
 
 namespace host::sqlite {
@@ -43,7 +43,7 @@ struct Database::Parts {
   std::unique_ptr<PluginSql> writer_sql;  // on the writer's connection
   std::unique_ptr<PluginSql> query_sql;   // on the connection of `queries`; none without threads
   std::unique_ptr<PluginSql> finder_sql;  // on the connection of `finder`; none without threads
-  RowSpool::Total spooled{0};             // bytes of long answers that are being sent
+  sql::RowSpool::Total spooled{0};        // bytes of long answers that are being sent
   std::atomic<int> finding{0};            // long answers that are being looked up
   std::unique_ptr<Reader> finder;
   std::unique_ptr<Reader> reader;

@@ -1,10 +1,10 @@
 #include "host/adapters/sqlite/plugin_sql.h"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <ctime>
 
+#include "host/adapters/sql/answers.h"
+#include "host/adapters/sql/text.h"
 #include "host/adapters/sqlite/schema.h"
 
 namespace host::sqlite {
@@ -13,7 +13,6 @@ namespace {
 constexpr Duration kStepLimit = std::chrono::milliseconds(50);
 constexpr int kOpsBetweenLooks = 2000;
 constexpr std::size_t kCachedStatements = 256;  // a plugin and connection
-constexpr std::size_t kLargestResult = std::size_t{16} << 20;
 
 /// Time that this thread has run: waiting for the processor is nobody's statement's fault.
 std::int64_t thread_micros() {
@@ -22,18 +21,7 @@ std::int64_t thread_micros() {
   return now.tv_sec * 1'000'000 + now.tv_nsec / 1000;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
-
-std::string first_word(std::string_view sql) {
-  const std::size_t begin = skip_blank(sql);
-  std::size_t end = begin;
-  while (end < sql.size() && std::isalpha(static_cast<unsigned char>(sql[end])) != 0) ++end;
-  return lower(sql.substr(begin, end - begin));
-}
+using sql::lower;
 
 Error invalid(std::string message, std::string hint = {}) {
   return make_error(Error::Code::invalid, std::move(message), std::move(hint));
@@ -59,16 +47,6 @@ Result<SqlValue> value_at(sqlite3_stmt* statement, int column) {
   }
 }
 
-std::size_t size_of(const SqlValue& value) {
-  const auto* text = std::get_if<std::string>(&value);
-  return 16 + (text != nullptr ? text->size() : 0);
-}
-
-std::string shown(Duration limit) {
-  const std::int64_t ms = limit.count() / 1000;
-  return ms < 1000 ? std::to_string(ms) + " ms" : std::to_string(ms / 1000) + " s";
-}
-
 /// Gives a statement of the cache back however it ended.
 struct ResetAtEnd {
   sqlite3_stmt* statement;
@@ -79,22 +57,6 @@ struct ResetAtEnd {
 };
 
 }  // namespace
-
-std::size_t skip_blank(std::string_view sql, std::size_t at) {
-  while (at < sql.size()) {
-    if (std::isspace(static_cast<unsigned char>(sql[at])) != 0) {
-      ++at;
-    } else if (sql.substr(at, 2) == "--") {
-      at = std::min(sql.find('\n', at), sql.size());
-    } else if (sql.substr(at, 2) == "/*") {
-      const std::size_t end = sql.find("*/", at + 2);
-      at = end == std::string_view::npos ? sql.size() : end + 2;
-    } else {
-      break;
-    }
-  }
-  return at;
-}
 
 std::string PluginTables::owner(std::string_view table) const {
   const std::lock_guard lock(mutex_);
@@ -236,32 +198,27 @@ int PluginSql::authorize_migration(int action, const char* a, const char* b) {
 Error PluginSql::failure() {
   const SqlFailure last = last_failure(db_.native());
   if (last.primary() == SQLITE_INTERRUPT) {
-    return make_error(Error::Code::exhausted, "the statement took longer than " + shown(limit_),
-                      "an index may be missing, or it does too much at once");
+    return sql::took_longer_than(limit_);
   }
   if (is_environment(last)) throw last;
   if (last.primary() == SQLITE_AUTH && !denied_.empty()) return invalid(denied_);
   return invalid(last.what());
 }
 
-Result<StatementHolder> PluginSql::compile(const std::string& plugin, const std::string& sql) {
-  static constexpr std::array kWords{"select", "insert", "update", "delete", "with"};
-  const std::string word = first_word(sql);
-  if (std::find(kWords.begin(), kWords.end(), word) == kWords.end()) {
-    return invalid("a statement begins with SELECT, INSERT, UPDATE, DELETE or WITH" +
-                   (word.empty() ? "" : ", not with " + word));
-  }
-  if (sql.find('\0') != std::string::npos) {
-    return invalid("the statement contains a NUL", "give values as parameters");
-  }
+Result<StatementHolder> PluginSql::compile(const std::string& plugin, const std::string& text) {
+  if (const Result<sql::Tokens> tokens = sql::cut_statement(text); !tokens) return tokens.error();
   const Scope scope(*this, Mode::statement, plugin);
   sqlite3_stmt* raw = nullptr;
   const char* tail = nullptr;
-  const int code = sqlite3_prepare_v3(db_.native(), sql.data(), static_cast<int>(sql.size()),
+  const int code = sqlite3_prepare_v3(db_.native(), text.data(), static_cast<int>(text.size()),
                                       SQLITE_PREPARE_PERSISTENT, &raw, &tail);
   StatementHolder statement(raw);
   if (code != SQLITE_OK) return failure();
-  if (skip_blank(sql, static_cast<std::size_t>(tail - sql.data())) != sql.size()) {
+  // A quote inside of [a name] is none for SQLite alone: it may see an end where cut() saw none.
+  const Result<sql::Tokens> rest =
+      sql::cut(std::string_view(text).substr(static_cast<std::size_t>(tail - text.data())));
+  const auto is_end = [](const sql::Token& token) { return token.is_sign(";"); };
+  if (!rest || !std::all_of(rest->begin(), rest->end(), is_end)) {
     return invalid("more than one statement", "give each its own call");
   }
   for (int i = 1; i <= sqlite3_bind_parameter_count(raw); ++i) {
@@ -289,7 +246,7 @@ Result<void> PluginSql::bind(sqlite3_stmt* statement, const SqlParameters& param
     const std::string_view name = sqlite3_bind_parameter_name(statement, i) + 1;
     const auto given = parameters.find(name);
     if (given == parameters.end()) {
-      return invalid("parameter :" + std::string(name) + " is not given");
+      return sql::not_given(name);
     }
     const auto bind_one = [&](const auto& value) {
       using V = std::decay_t<decltype(value)>;
@@ -308,7 +265,7 @@ Result<void> PluginSql::bind(sqlite3_stmt* statement, const SqlParameters& param
   }
   for (const auto& [name, value] : parameters) {
     if (sqlite3_bind_parameter_index(statement, (":" + name).c_str()) == 0) {
-      return invalid("the statement has no parameter :" + name);
+      return sql::no_such_parameter(name);
     }
   }
   return {};
@@ -347,20 +304,13 @@ Result<void> PluginSql::exec(const std::string& plugin, const SqlStatement& stat
 }
 
 Result<SqlRows> PluginSql::query(const std::string& plugin, const SqlStatement& statement) {
-  SqlRows rows;
-  std::size_t bytes = 0;
-  const auto keep = [&](std::vector<SqlValue> row) -> Result<void> {
-    for (const SqlValue& value : row) bytes += size_of(value);
-    rows.rows.push_back(std::move(row));
-    if (bytes <= kLargestResult) return {};
-    return make_error(Error::Code::exhausted, "the answer is larger than 16 MB",
-                      "ask for less at once: limit");
-  };
+  sql::ShortAnswer answer;
   Result<void> read = each_row(
       plugin, statement, kStepLimit,
-      [&rows](std::vector<std::string> names) { rows.columns = std::move(names); }, keep);
+      [&answer](std::vector<std::string> names) { answer.columns(std::move(names)); },
+      [&answer](std::vector<SqlValue> row) { return answer.add(std::move(row)); });
   if (!read) return read.error();
-  return rows;
+  return std::move(answer).take();
 }
 
 Result<void> PluginSql::each_row(const std::string& plugin, const SqlStatement& statement,
@@ -371,7 +321,7 @@ Result<void> PluginSql::each_row(const std::string& plugin, const SqlStatement& 
   const Result<sqlite3_stmt*> made = prepared(plugin, statement.text);
   if (!made) return made.error();
   if (sqlite3_stmt_readonly(*made) == 0) {
-    return invalid("a query only reads", "writes are deferred to the commit: ctx:exec");
+    return sql::a_query_only_reads();
   }
   const ResetAtEnd reset{*made};
   if (Result<void> bound = bind(*made, statement.parameters); !bound) return bound.error();
@@ -398,8 +348,7 @@ Result<void> PluginSql::each_row(const std::string& plugin, const SqlStatement& 
     }
     if (Result<void> kept = row(std::move(values)); !kept) return kept;
     if (std::chrono::steady_clock::now() > until) {
-      return make_error(Error::Code::exhausted, "the statement took longer than " + shown(limit),
-                        "an index may be missing, or it does too much at once");
+      return sql::took_longer_than(limit);
     }
   }
 }
@@ -410,18 +359,14 @@ Result<void> PluginSql::check(const std::string& plugin, const std::string& sql)
   return {};
 }
 
-Result<void> PluginSql::migrate(const std::string& plugin, const std::string& sql,
-                                std::size_t& at) {
+Result<void> PluginSql::migrate(const std::string& plugin, std::string_view text) {
   const Scope scope(*this, Mode::migration, plugin);
   stop_at_ = INT64_MAX;  // an index over many rows takes its time
   sqlite3_stmt* raw = nullptr;
-  const char* tail = nullptr;
-  const char* begin = sql.data() + at;
   const int code =
-      sqlite3_prepare_v2(db_.native(), begin, static_cast<int>(sql.size() - at), &raw, &tail);
+      sqlite3_prepare_v2(db_.native(), text.data(), static_cast<int>(text.size()), &raw, nullptr);
   const StatementHolder statement(raw);
   if (code != SQLITE_OK) return failure();
-  at += static_cast<std::size_t>(tail - begin);
   while (true) {
     const Result<bool> row = step(raw);
     if (!row) return row.error();

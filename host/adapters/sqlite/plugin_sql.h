@@ -51,8 +51,8 @@ class PluginSql {
   /// Compiles without running.
   Result<void> check(const std::string& plugin, const std::string& sql);
 
-  /// Runs one migration statement under the rules for migrations; `at` moves past it.
-  Result<void> migrate(const std::string& plugin, const std::string& sql, std::size_t& at);
+  /// Runs one migration statement under the rules for migrations.
+  Result<void> migrate(const std::string& plugin, std::string_view sql);
 
  private:
   enum class Mode { host, statement, migration };
@@ -84,8 +84,5 @@ class PluginSql {
   std::unordered_map<std::string, Cache> cache_;                         // by plugin and text
   std::unordered_map<std::string, ports::Histogram*> writes_, queries_;  // by plugin
 };
-
-/// Where the first thing after spaces and comments begins, from `at` on.
-std::size_t skip_blank(std::string_view sql, std::size_t at = 0);
 
 }  // namespace host::sqlite

@@ -1,7 +1,7 @@
 // Answers that may be long, on the embedded adapter.
 #include <sqlite3.h>
 
-#include "host/adapters/sqlite/row_spool.h"
+#include "host/adapters/sql/row_spool.h"
 #include "tests/integration/sqlite/support.h"
 
 namespace host::sqlite_tests {
@@ -139,9 +139,9 @@ TEST_CASE("what is no query is refused, with its place") {
 }
 
 TEST_CASE("spools share 1 GB, and one alone may not have more") {
-  sqlite::RowSpool::Total total{sqlite::RowSpool::kMost - 1000};
+  sql::RowSpool::Total total{sql::RowSpool::kMost - 1000};
   TemporaryFolder folder;
-  sqlite::RowSpool spool(folder.path(), total);
+  sql::RowSpool spool(folder.path(), total);
   spool.columns({"x"});
   must(spool.add({std::string(500, 'x')}));
   const Error full = spool.add({std::string(500, 'x')}).error();
@@ -150,10 +150,10 @@ TEST_CASE("spools share 1 GB, and one alone may not have more") {
 }
 
 TEST_CASE("a spool gives its share back") {
-  sqlite::RowSpool::Total total{0};
+  sql::RowSpool::Total total{0};
   TemporaryFolder folder;
   {
-    sqlite::RowSpool spool(folder.path(), total);
+    sql::RowSpool spool(folder.path(), total);
     spool.columns({"x"});
     must(spool.add({std::string(500, 'x')}));
     CHECK(total > 500);

@@ -1,4 +1,4 @@
-#include "host/adapters/sqlite/row_spool.h"
+#include "host/adapters/sql/row_spool.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace host::sqlite {
+namespace host::sql {
 namespace {
 
 constexpr std::size_t kInMemory = 256u << 10;
@@ -171,4 +171,4 @@ Result<ports::RowsPage> RowSpool::next(std::size_t max_bytes) {
   return page;
 }
 
-}  // namespace host::sqlite
+}  // namespace host::sql

@@ -6,10 +6,9 @@
 #include <memory>
 #include <string>
 
-#include "host/adapters/sqlite/session.h"
 #include "host/ports/store.h"
 
-namespace host::sqlite {
+namespace host::sql {
 
 /// The rows of one long answer, between the statement that found them and the client that takes
 /// them: in memory at first, above 256 KiB in a file without a name, which is gone with its owner
@@ -50,4 +49,4 @@ class RowSpool {
   std::size_t at_ = 0;         // in buffer_
 };
 
-}  // namespace host::sqlite
+}  // namespace host::sql
