@@ -27,6 +27,7 @@ class FakeStore : public ports::Store {
     double not_now = 0;      // a commit is refused for now
     double unknown = 0;      // a commit's outcome is unknown; it was carried out or not
     double unavailable = 0;  // a claim or a read fails
+    bool no_fence = false;   // a defect: commits demand nothing
     Duration delay{};        // answers come up to so much later, in the order of the calls
   };
 
