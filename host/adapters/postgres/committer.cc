@@ -90,7 +90,9 @@ class Commit {
     if (end.kind == PipelineEnd::Kind::unknown) return away(Status::unknown, end.failure);
     const bool found_nothing = end.failure.is(kDivisionByZero);
     if (end.place == Step::Place::fence && found_nothing) {
-      context_.images.drop(commit_.shard);
+      // What the commit demands is what we know, and the database knows better.
+      const bool lost = commit_.epoch == image_->epoch && commit_.commit_no == image_->commit_no;
+      if (lost) context_.images.drop(commit_.shard);
       return fenced();
     }
     if (end.place == Step::Place::answers && found_nothing) return answered(end.failure);

@@ -72,11 +72,11 @@ Rows find_places(Connection& db, const std::vector<std::string>& plugins, const 
   for (const std::string& plugin : plugins) {
     const std::string name = literal(plugin) + "::text collate \"C\"";
     sql += sql.empty() ? "" : " union all ";
-    sql += "(select at, " + name + " as plugin, n, octet_length(payload)::bigint from " +
+    sql += "(select at, " + name + " as plugin, n, octet_length(payload)::bigint as size from " +
            schema_of(plugin) + ".host_dead_letter where at <= $1 and (at, " + name +
            ", n) < ($1, $2, $3) order by at desc, n desc limit $4)";
   }
-  sql += " order by 1 desc, 2 desc, 3 desc limit $4";
+  sql = "select * from (" + sql + ") l order by at desc, plugin desc, n desc limit $4";
   const bool first = after.at == INT64_MAX && after.plugin.empty();
   // Behind every name that a plugin can have.
   const std::string plugin = first ? "\x7f" : after.plugin;
