@@ -140,6 +140,8 @@ TEST_CASE("what a migration may not say is refused") {
                           "create table m_t (id bigint[])",
                           "create table m_t (id bigint,)",
                           "create table m_t ()",
+                          "create table m_t (host_id bigint)",
+                          "alter table m_t add \"PG_x\" text",
                           "create table m_t (id)",
                           "create table m_t (id serial)",
                           "create table m_t as select 1",

@@ -29,6 +29,8 @@ inline std::string literal(std::string_view text) {
 
 /// The schema of a plugin: the host's tables of its shards, which begin with "host_", and its own.
 inline std::string schema_name(const std::string& plugin) { return "plugin_" + plugin; }
-inline std::string schema_of(const std::string& plugin) { return quoted(schema_name(plugin)); }
+inline std::string schema_of(const std::string& plugin) {
+  return postgres::quoted(schema_name(plugin));  // not std::quoted
+}
 
 }  // namespace host::postgres

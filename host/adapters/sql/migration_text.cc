@@ -108,7 +108,11 @@ class Reader {
     const bool named =
         at_ != end_ && (at_->kind == Token::Kind::word || at_->kind == Token::Kind::quoted);
     if (!named) return invalid("\"" + shown() + "\" is no name of a column");
-    const std::string column = at_++->text;
+    const std::string column = lower(at_++->text);
+    if (column.starts_with("host_") || column.starts_with("pg_")) {
+      return invalid("the name " + column + " of a column is not a plugin's",
+                     "names that begin with host_ or pg_ are those of host and server");
+    }
     if (take("text")) {
       if (at_ == end_ || !at_->is("collate")) change_.texts.push_back(at_[-1].at + at_[-1].size);
       return rest();
