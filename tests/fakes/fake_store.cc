@@ -229,6 +229,7 @@ CommitResult FakeStore::apply(const ShardCommit& commit) {
   const bool owner = found != content_->shards.end() && found->second.epoch == commit.epoch &&
                      found->second.commit_no == commit.commit_no;
   if (!owner && !manners_.no_fence) {
+    ++fenced_;
     return {Status::fenced,
             make_error(Error::Code::fenced, commit.shard.to_string() + " has another owner"),
             {}};

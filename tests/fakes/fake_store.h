@@ -112,6 +112,7 @@ class FakeStore : public ports::Store {
   std::size_t timer_count(const ShardRef& shard) const;
   std::size_t pending_count(const ShardRef& shard) const;
   std::size_t commits() const;  // carried out so far
+  std::size_t fenced() const;   // refused so far, because the shard had another owner
 
  private:
   struct Shard;
@@ -152,6 +153,7 @@ class FakeStore : public ports::Store {
   std::function<std::optional<Error>(const std::string&, const SqlStatement&)> on_sql_;
   std::function<Result<SqlRows>(const std::string&, const SqlStatement&)> on_query_;
   bool stopped_ = false;
+  std::size_t fenced_ = 0;
 };
 
 }  // namespace host::fakes
