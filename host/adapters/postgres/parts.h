@@ -57,6 +57,7 @@ struct PostgresStore::Parts {
   const Conninfo where;
   const Meters meters;
   Health health;
+  Backends backends;
   Images images;
   KnownSchemas schemas;
   UnitSql* units = nullptr;
