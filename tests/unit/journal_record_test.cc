@@ -1,11 +1,18 @@
 #include <catch2/catch.hpp>
 
+#include "host/adapters/journal/overlay.h"
 #include "host/adapters/journal/record.h"
 
 namespace host::journal {
 namespace {
 
 const ShardRef kShard{"owls", 3};
+
+std::string binary(std::size_t size) {
+  std::string bytes(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 31);
+  return bytes;
+}
 
 ports::ShardCommit rich_commit() {
   ports::ShardCommit c;
@@ -101,6 +108,77 @@ TEST_CASE("a journal record gives back pending rows whole") {
   CHECK_FALSE(got->pending[1].row.message.key);
 }
 
+TEST_CASE("a journal record has outgoing messages where it is their outbox, and nowhere else") {
+  ports::ShardCommit commit;
+  commit.outgoing = {{1'700'000'000'000, 41, {"letters", 3, "harry", binary(300), {{"h", "v"}}}},
+                     {1'700'000'000'000, 42, {"bets", 0, std::nullopt, "", {}}}};
+  Changes changes{.commit = commit, .pending = {}};
+  CHECK(changes.empty());
+  CHECK(changes.last_seq() == 0);
+  const std::string without = encode(changes, 12);
+  CHECK(without[0] == 1);
+  REQUIRE(decode(without, kShard, 12).ok());
+  CHECK(decode(without, kShard, 12)->commit.outgoing.empty());
+
+  changes.with_outgoing = true;
+  CHECK_FALSE(changes.empty());
+  CHECK(changes.size() == 0);
+  CHECK(changes.last_seq() == 42);
+  const std::string with = encode(changes, 12);
+  CHECK(with[0] == 2);
+  const auto got = decode(with, kShard, 12);
+  REQUIRE(got.ok());
+  REQUIRE(got->commit.outgoing.size() == 2);
+  const ports::OutgoingRow& first = got->commit.outgoing[0];
+  CHECK(first.epoch == 1'700'000'000'000);
+  CHECK(first.seq == 41);
+  CHECK(first.record.topic == "letters");
+  CHECK(first.record.partition == 3);
+  CHECK(first.record.key == "harry");
+  CHECK(first.record.payload == binary(300));
+  CHECK(first.record.headers == Headers{{"h", "v"}});
+  CHECK_FALSE(got->commit.outgoing[1].record.key);
+}
+
+TEST_CASE("a record is kept until its outgoing messages are acknowledged") {
+  Overlay overlay(Bounds{});
+  for (int i = 1; i <= 3; ++i) {
+    ports::ShardCommit commit;
+    commit.states = {{"k" + std::to_string(i), {"{}", 1, {}}}};
+    commit.outgoing = {{7, 10 * i, {"letters", 0, "k", "p", {}}}};
+    const Changes changes{
+        .commit = commit, .pending = {}, .timers_ended = {}, .with_outgoing = true};
+    overlay.apply(changes, i, 100, from_micros(i));
+  }
+  CHECK(overlay.slice(100, 0).keep_from == -1);
+  CHECK(overlay.slice(100, 19).keep_from == 2);
+  CHECK(overlay.slice(1, 30).keep_from == 2);  // its entries are not in the tables
+  const Slice slice = overlay.slice(100, 20);
+  CHECK(slice.keep_from == 3);
+  overlay.written(slice);
+  CHECK(overlay.tail_bytes() == 100);
+  CHECK_FALSE(overlay.oldest());
+  overlay.written(overlay.slice(0, 30));
+  CHECK(overlay.tail_bytes() == 0);
+}
+
+TEST_CASE("what another owner has dropped from its journal is forgotten") {
+  Overlay overlay(Bounds{});
+  for (int i = 1; i <= 3; ++i) {
+    ports::ShardCommit commit;
+    commit.states = {{"k" + std::to_string(i), {"{}", 1, {}}}, {"hot", {std::to_string(i), 1, {}}}};
+    overlay.apply(Changes{.commit = commit, .pending = {}}, i, 100, from_micros(i));
+  }
+  overlay.forget_below(3);
+  CHECK(overlay.tail_bytes() == 100);
+  const auto states = overlay.states({"k1", "k2", "k3", "hot"});
+  CHECK_FALSE(states[0]);
+  CHECK_FALSE(states[1]);
+  CHECK(states[2]);
+  REQUIRE(states[3]);
+  CHECK(states[3]->bytes == "3");
+}
+
 TEST_CASE("no flipped bit of a journal record goes unseen") {
   for (const bool compresses : {true, false}) {
     ports::ShardCommit commit = rich_commit();
@@ -137,7 +215,7 @@ TEST_CASE("a journal record stands for its own commit only, and a newer version 
   REQUIRE_FALSE(other.ok());
   CHECK(other.error().code == Error::Code::corrupt);
   std::string newer = good;
-  newer[0] = 2;
+  newer[0] = 3;
   const auto unknown = decode(newer, kShard, 12);
   REQUIRE_FALSE(unknown.ok());
   CHECK(unknown.error().code == Error::Code::unsupported);

@@ -104,7 +104,7 @@ std::size_t Overlay::due(std::size_t entries, Time now) const {
   return (entries * bounds_.share_percent + 99) / 100;
 }
 
-Slice Overlay::slice(std::size_t limit) const {
+Slice Overlay::slice(std::size_t limit, std::int64_t acked_seq) const {
   Slice slice;
   const Entry* entry = oldest_;
   for (; entry != nullptr && slice.size < limit; entry = entry->newer, ++slice.size) {
@@ -140,49 +140,56 @@ Slice Overlay::slice(std::size_t limit) const {
   sort_by_key(slice.timers);
   sort_by_key(slice.once);
 #ifdef HOST_SABOTAGE_EARLY_TRIM  // a record goes although an entry of it is in no table yet
-  const std::int64_t keep_from = entry != nullptr ? entry->commit_no + 1 : writing_ + 1;
+  std::int64_t keep_from = entry != nullptr ? entry->commit_no + 1 : writing_ + 1;
 #else
-  const std::int64_t keep_from = entry != nullptr ? entry->commit_no : writing_ + 1;
+  std::int64_t keep_from = entry != nullptr ? entry->commit_no : writing_ + 1;
 #endif
+  for (auto row = rows_.begin(); row != rows_.end() && row->first < keep_from; ++row) {
+    if (row->second.last_seq > acked_seq) keep_from = row->first;
+  }
   if (!rows_.empty() && rows_.begin()->first < keep_from) slice.keep_from = keep_from;
   return slice;
 }
 
-void Overlay::written(const Slice& slice) {
-  const std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < slice.size; ++i) {
-    Entry& entry = *oldest_;
-    switch (entry.kind) {
-      case Entry::Kind::offset:
-        drop(offsets_, *static_cast<OffsetEntry&>(entry).key);
-        break;
-      case Entry::Kind::state:
-        drop(states_, *static_cast<StateEntry&>(entry).key);
-        break;
-      case Entry::Kind::pending:
-        drop(pending_, *static_cast<PendingEntry&>(entry).key);
-        break;
-      case Entry::Kind::cancel:
-        drop(cancels_, *static_cast<CancelEntry&>(entry).key);
-        break;
-      case Entry::Kind::timer:
-        drop_timer(static_cast<TimerEntry&>(entry));
-        break;
-      case Entry::Kind::every:
-        drop(every_, *static_cast<EveryEntry&>(entry).key);
-        break;
-      case Entry::Kind::once:
-        drop(once_, *static_cast<OnceEntry&>(entry).key);
-        break;
-      case Entry::Kind::mark:
-        drop(marks_, *static_cast<MarkEntry&>(entry).key);
-        break;
-    }
+void Overlay::drop_oldest() {
+  Entry& entry = *oldest_;
+  switch (entry.kind) {
+    case Entry::Kind::offset:
+      return drop(offsets_, *static_cast<OffsetEntry&>(entry).key);
+    case Entry::Kind::state:
+      return drop(states_, *static_cast<StateEntry&>(entry).key);
+    case Entry::Kind::pending:
+      return drop(pending_, *static_cast<PendingEntry&>(entry).key);
+    case Entry::Kind::cancel:
+      return drop(cancels_, *static_cast<CancelEntry&>(entry).key);
+    case Entry::Kind::timer:
+      return drop_timer(static_cast<TimerEntry&>(entry));
+    case Entry::Kind::every:
+      return drop(every_, *static_cast<EveryEntry&>(entry).key);
+    case Entry::Kind::once:
+      return drop(once_, *static_cast<OnceEntry&>(entry).key);
+    case Entry::Kind::mark:
+      return drop(marks_, *static_cast<MarkEntry&>(entry).key);
   }
-  while (!rows_.empty() && rows_.begin()->first < slice.keep_from) {
-    tail_bytes_ -= rows_.begin()->second;
+}
+
+void Overlay::drop_rows_below(std::int64_t commit_no) {
+  while (!rows_.empty() && rows_.begin()->first < commit_no) {
+    tail_bytes_ -= rows_.begin()->second.bytes;
     rows_.erase(rows_.begin());
   }
+}
+
+void Overlay::written(const Slice& slice) {
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < slice.size; ++i) drop_oldest();
+  drop_rows_below(slice.keep_from);
+}
+
+void Overlay::forget_below(std::int64_t commit_no) {
+  const std::lock_guard lock(mutex_);
+  while (oldest_ != nullptr && oldest_->commit_no < commit_no) drop_oldest();
+  drop_rows_below(commit_no);
 }
 
 void Overlay::apply(const Changes& changes, std::int64_t commit_no, std::size_t bytes, Time at) {
@@ -203,7 +210,7 @@ void Overlay::apply(const Changes& changes, std::int64_t commit_no, std::size_t 
     touch(marks_, MarkKey{mark.topic, mark.partition, mark.stream}) = mark.position;
   }
   if (bytes == 0) return;
-  rows_[commit_no] = bytes;
+  rows_[commit_no] = {.bytes = bytes, .last_seq = changes.last_seq()};
   tail_bytes_ += bytes;
 }
 

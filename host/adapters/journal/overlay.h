@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -93,12 +94,17 @@ class Overlay {
   Changes complete(const ports::ShardCommit& commit) const;
   /// How many entries a commit of `written` entries at `now` should carry over.
   std::size_t due(std::size_t written, Time now) const;
-  /// The oldest entries, at most `limit`.
-  Slice slice(std::size_t limit) const;
+  /// The oldest entries, at most `limit`. Records whose outgoing messages are above `acked_seq` are
+  /// kept, with all that came after them.
+  Slice slice(std::size_t limit, std::int64_t acked_seq = kAllAcked) const;
+  static constexpr std::int64_t kAllAcked = std::numeric_limits<std::int64_t>::max();
   /// A commit was carried out; `bytes` of its journal row. Ascending numbers.
   void apply(const Changes& changes, std::int64_t commit_no, std::size_t bytes, Time at);
   /// The slice is in the tables, and the journal rows below its keep_from are gone.
   void written(const Slice& slice);
+  /// Somebody else's shard: its owner has dropped the records below this one, so what they say is
+  /// in the tables.
+  void forget_below(std::int64_t commit_no);
 
   // ---- for all
 
@@ -127,10 +133,16 @@ class Overlay {
   std::vector<ports::TimerRow> timers(TimerPlace after, std::size_t limit, Read read) const;
 
  private:
+  struct JournalRow {
+    std::size_t bytes = 0;
+    std::int64_t last_seq = 0;  // of the outgoing messages in it
+  };
   template <class Map>
   auto& touch(Map& map, const typename Map::key_type& key);
   template <class Map>
   void drop(Map& map, const typename Map::key_type& key);
+  void drop_oldest();
+  void drop_rows_below(std::int64_t commit_no);
   void link(Entry& entry);
   void unlink(Entry& entry);
   void apply_timers(const Changes& changes);
@@ -159,7 +171,7 @@ class Overlay {
   std::map<MarkKey, MarkEntry> marks_;
   Entry* oldest_ = nullptr;
   Entry* newest_ = nullptr;
-  std::map<std::int64_t, std::size_t> rows_;  // journal rows that are kept: commit -> bytes
+  std::map<std::int64_t, JournalRow> rows_;  // journal rows that are kept, by commit
   std::size_t tail_bytes_ = 0;
   std::int64_t writing_ = 0;  // the commit that apply() is at
   Time now_{};

@@ -11,7 +11,8 @@ namespace {
 
 using ports::ShardCommit;
 
-constexpr char kVersion = 1;
+constexpr char kVersion = 2;
+constexpr char kWithoutOutgoing = 1;  // the version that did not know them
 constexpr char kCompressed = 1;
 constexpr std::size_t kChecked = 5;      // where the bytes under the checksum begin
 constexpr std::size_t kHeaderSize = 18;  // of everything before the body
@@ -30,6 +31,7 @@ enum class Tag : std::uint8_t {
   once = 9,
   marks = 10,
   timers_ended = 11,
+  outgoing = 12,  // from version 2 on
 };
 
 template <class List, class Put>
@@ -105,6 +107,28 @@ std::pair<std::string, TimerChange> get_timer(ByteReader& in) {
   return {std::move(key), std::move(set)};
 }
 
+void put_outgoing(std::string& out, const ports::OutgoingRow& row) {
+  put_signed(out, row.epoch);
+  put_signed(out, row.seq);
+  put_text(out, row.record.topic);
+  put_signed(out, row.record.partition);
+  put_optional(out, row.record.key);
+  put_text(out, row.record.payload);
+  put_pairs(out, row.record.headers);
+}
+
+ports::OutgoingRow get_outgoing(ByteReader& in) {
+  ports::OutgoingRow row;
+  row.epoch = in.signed_number();
+  row.seq = in.signed_number();
+  row.record.topic = in.text();
+  row.record.partition = static_cast<PartitionNumber>(in.signed_number());
+  row.record.key = in.optional_text();
+  row.record.payload = in.text();
+  row.record.headers = in.pairs();
+  return row;
+}
+
 std::string encode_body(const Changes& changes) {
   const ShardCommit& c = changes.commit;
   std::string out;
@@ -141,6 +165,10 @@ std::string encode_body(const Changes& changes) {
     put_signed(out, mark.position.epoch);
     put_signed(out, mark.position.seq);
   });
+  if (changes.with_outgoing) {
+    put_section(out, Tag::outgoing, c.outgoing,
+                [&](const ports::OutgoingRow& row) { put_outgoing(out, row); });
+  }
   return out;
 }
 
@@ -204,6 +232,9 @@ bool get_entry(ByteReader& in, Tag tag, TailRecord& to) {
     case Tag::marks:
       c.marks.push_back(get_mark(in));
       return true;
+    case Tag::outgoing:
+      c.outgoing.push_back(get_outgoing(in));
+      return true;
   }
   return false;
 }
@@ -230,6 +261,10 @@ std::size_t Changes::size() const {
          c.every_next.size() + c.once_seen.size() + c.marks.size();
 }
 
+std::int64_t Changes::last_seq() const {
+  return with_outgoing && !commit.outgoing.empty() ? commit.outgoing.back().seq : 0;
+}
+
 void bring_up_to_date(ports::PendingRow& known, const ports::PendingRow& newer) {
   known.due = newer.due;
   known.stopped = newer.stopped;
@@ -251,7 +286,7 @@ std::string encode(const Changes& changes, std::int64_t commit_no) {
 
   std::string out;
   out.reserve(kChecked + checked.size());
-  out.push_back(kVersion);
+  out.push_back(changes.last_seq() > 0 ? kVersion : kWithoutOutgoing);
   put_fixed(out, crc32c(checked), 4);
   return out += checked;
 }
@@ -268,7 +303,7 @@ Result<TailRecord> decode(std::string_view bytes, const ShardRef& shard, std::in
     return make_error(Error::Code::unsupported, which + "was written by a newer version of host",
                       "run the newer version");
   }
-  if (bytes[0] != kVersion) return corrupt("its version is not known");
+  if (bytes[0] < kWithoutOutgoing) return corrupt("its version is not known");
   if (get_fixed(bytes, 1, 4) != crc32c(bytes.substr(kChecked))) {
     return corrupt("its checksum does not match");
   }

@@ -23,9 +23,13 @@ struct Changes {
   /// Timers that no table may hold yet and that commit.timers or forget_timers end, by id: applied
   /// before those, which then only have the tables' timers left to end.
   std::vector<std::string> timers_ended = {};
+  /// The record carries commit.outgoing: where log and store are not one, it is their outbox.
+  bool with_outgoing = false;
 
   std::size_t size() const;  // entries
-  bool empty() const { return size() == 0; }
+  bool empty() const { return size() == 0 && last_seq() == 0; }
+  /// Of the outgoing messages that the record carries; 0: it has none.
+  std::int64_t last_seq() const;
 };
 
 /// What a later put of a row changes: everything but its message.
@@ -34,10 +38,11 @@ void bring_up_to_date(ports::PendingRow& known, const ports::PendingRow& newer);
 /// One journal row: what a commit changes, with full values and tombstones, never deltas, so that
 /// reading it again over tables that already hold a part of it changes nothing.
 ///
-///   byte  version (1)        u32  CRC32C of all that follows (fixed numbers little-endian)
+///   byte  version            u32  CRC32C of all that follows (fixed numbers little-endian)
 ///   byte  flags (1: lz4)     i64  commit number    u32  size of the body before compression
 ///   body: sections, each a tag, a count and so many entries, see record.cc
 ///
+/// The version is the lowest that can read the record: 2 when it carries outgoing messages, else 1.
 /// What others must see at once is no part of it: dead letters, replies, SQL of plugins.
 std::string encode(const Changes& changes, std::int64_t commit_no);
 

@@ -89,6 +89,17 @@ Connection::~Connection() = default;
 
 bool Connection::usable() const { return !lost_ && PQstatus(native()) == CONNECTION_OK; }
 
+bool Connection::still_there() {
+  if (!usable()) return false;
+  pollfd ready{.fd = socket_, .events = POLLIN, .revents = 0};
+  // What an idle connection has to say is its end, or a changed setting of the server.
+  while (::poll(&ready, 1, 0) > 0) {
+    if (PQconsumeInput(native()) == 0) lost_ = true;
+    if (!usable()) return false;
+  }
+  return true;
+}
+
 void Connection::cut() noexcept { ::shutdown(socket_, SHUT_RDWR); }
 
 void Connection::lose(const std::string& why) {

@@ -79,6 +79,10 @@ class Connection {
   const char* prepared(const Schema& schema, const char* sql, const Params& params);
 
   bool usable() const;
+  /// It is not used any more: nobody knows in which state it is.
+  void give_up() noexcept { lost_ = true; }
+  /// False: the server ended it while nobody asked it anything. Does not wait.
+  bool still_there();
   bool in_transaction() const { return PQtransactionStatus(native()) != PQTRANS_IDLE; }
   /// Ends the transaction if there is one; what cannot be ended makes the connection unusable.
   void rollback() noexcept;

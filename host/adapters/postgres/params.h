@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "host/base/time.h"
@@ -58,10 +60,14 @@ class Array {
 class Params {
  public:
   Params() = default;
-  template <class... Args>
-  explicit Params(Args&&... args) {
-    (add(std::forward<Args>(args)), ...);
+  template <class First, class... Rest>
+  requires(!std::same_as<std::remove_cvref_t<First>, Params>) explicit Params(First&& first,
+                                                                              Rest&&... rest) {
+    add(std::forward<First>(first));
+    (add(std::forward<Rest>(rest)), ...);
   }
+  Params(Params&&) = default;  // what it owns stays where it is
+  Params& operator=(Params&&) = default;
 
   void add(std::string_view text) { borrow(kText, text); }
   void add(const std::string& text) { borrow(kText, text); }

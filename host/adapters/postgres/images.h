@@ -1,0 +1,65 @@
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host/adapters/journal/overlay.h"
+#include "host/adapters/postgres/connection.h"
+#include "host/core/ids.h"
+
+namespace host::postgres {
+
+/// A shard as this process claimed it, and what of it is newer than the tables.
+struct Image {
+  explicit Image(journal::Bounds bounds) : overlay(bounds) {}
+
+  std::int64_t epoch = 0;
+  std::atomic<std::int64_t> commit_no{
+      0};                             // of the last commit that is known; of the shard's worker
+  std::atomic<bool> carrying{false};  // its tables are being brought up to date
+  journal::Overlay overlay;
+};
+using ImagePointer = std::shared_ptr<Image>;
+
+/// The shards that this process believes to own: from a claim on, until a fence says otherwise.
+/// Thread-safe.
+class Images {
+ public:
+  /// Null: it is not ours, or not any more.
+  ImagePointer find(const ShardRef& shard) const {
+    const std::lock_guard lock(mutex_);
+    const auto at = images_.find(shard);
+    return at == images_.end() ? nullptr : at->second;
+  }
+  void set(const ShardRef& shard, ImagePointer image) {
+    const std::lock_guard lock(mutex_);
+    images_.insert_or_assign(shard, std::move(image));
+  }
+  void drop(const ShardRef& shard) {
+    const std::lock_guard lock(mutex_);
+    images_.erase(shard);
+  }
+  std::vector<std::pair<ShardRef, ImagePointer>> all() const {
+    const std::lock_guard lock(mutex_);
+    return {images_.begin(), images_.end()};
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<ShardRef, ImagePointer> images_;  // guarded by mutex_
+};
+
+/// Reads the records above `above` of a shard's tail into `overlay`; those above `acked_seq` of
+/// their outgoing messages into `outgoing`, unless that is null. What it reads is overdue: else a
+/// process that is killed again and again would never carry it over. Errors: corrupt, unsupported.
+/// Throws Failure.
+Result<void> read_tail(Connection& db, const Schema& schema, const ShardRef& shard,
+                       std::int64_t above, journal::Overlay& overlay, std::int64_t acked_seq,
+                       std::vector<ports::OutgoingRow>* outgoing);
+
+}  // namespace host::postgres

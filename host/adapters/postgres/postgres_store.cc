@@ -1,0 +1,154 @@
+#include "host/adapters/postgres/postgres_store.h"
+
+#include <algorithm>
+
+#include "host/adapters/postgres/parts.h"
+
+namespace host::postgres {
+namespace {
+
+Conninfo with_password(Conninfo where, const std::string& password) {
+  return password.empty() ? where : where.with("password", password);
+}
+
+}  // namespace
+
+PostgresStore::Parts::Parts(Options o, Conninfo own)
+    : options(std::move(o)),
+      where(std::move(own)),
+      meters(options.metrics),
+      context{.images = images,
+              .clock = options.clock,
+              .units = units,
+              .logger = options.logger,
+              .health = health,
+              .meters = meters},
+      tails(options.bounds) {}
+
+PostgresStore::Parts::~Parts() { stop(); }
+
+void PostgresStore::Parts::start() {
+  const auto worker = [&] {
+    return std::make_unique<Worker>(Worker::Settings{.where = where,
+                                                     .limits = options.limits,
+                                                     .schema = {},
+                                                     .logger = options.logger,
+                                                     .health = &health});
+  };
+  for (int i = 0; i < std::max(options.read_connections, 1); ++i) readers.push_back(worker());
+  tails_worker = worker();
+  keeper = worker();
+  house = std::thread([this] { keep_house(); });
+}
+
+void PostgresStore::Parts::stop() {
+  const std::lock_guard one_at_a_time(stopping);
+  {
+    const std::lock_guard lock(house_mutex);
+    house_stopped = true;
+    house_wake.notify_all();
+  }
+  health.stop();
+  std::vector<Worker*> all;
+  {
+    const std::lock_guard lock(commit_mutex);
+    stopped = true;
+    for (const auto& [plugin, workers] : committers) {
+      for (const auto& worker : workers) all.push_back(worker.get());
+    }
+  }
+  for (const auto& worker : readers) all.push_back(worker.get());
+  for (Worker* worker : {tails_worker.get(), keeper.get()}) {
+    if (worker != nullptr) all.push_back(worker);
+  }
+  // Side by side: a database that does not answer costs one waiting time, not one a connection.
+  std::vector<std::thread> stoppers;
+  for (Worker* worker : all) stoppers.emplace_back([worker] { worker->stop(); });
+  for (std::thread& stopper : stoppers) stopper.join();
+  if (house.joinable()) house.join();
+}
+
+Conninfo PostgresStore::Parts::where_of(const std::string&) const { return where; }
+
+void PostgresStore::Parts::on_commit_worker(const ShardRef& shard, Worker::Job job) {
+  Worker* worker = nullptr;
+  {
+    const std::lock_guard lock(commit_mutex);
+    if (!stopped) {
+      auto& workers = committers[shard.plugin];
+      while (workers.size() < static_cast<std::size_t>(std::max(options.commit_connections, 1))) {
+        workers.push_back(
+            std::make_unique<Worker>(Worker::Settings{.where = where_of(shard.plugin),
+                                                      .limits = options.limits,
+                                                      .schema = schema_of(shard.plugin),
+                                                      .logger = options.logger,
+                                                      .health = &health}));
+      }
+      worker = workers[static_cast<std::size_t>(shard.number) % workers.size()].get();
+    }
+  }
+  if (worker != nullptr) return worker->submit(std::move(job));
+  const Error error = retryable_error(Error::Code::unavailable, "the store is stopped");
+  job(nullptr, &error);
+}
+
+Result<void> PostgresStore::Parts::ensure_schema(const std::string& plugin) {
+  if (schemas.has(plugin)) return {};
+  Result<void> done =
+      on_own_connection<void>("opening the schema of plugin " + plugin,
+                              [&](Connection& db) { return open_plugin_schema(db, plugin); });
+  if (done) schemas.add(plugin);
+  return done;
+}
+
+Result<std::unique_ptr<PostgresStore>> PostgresStore::make(const Options& options) {
+  Result<Conninfo> where = Conninfo::parse(options.url);
+  if (!where) return where.error();
+  auto parts = std::make_unique<Parts>(options, with_password(*where, options.password));
+  parts->start();
+  return std::unique_ptr<PostgresStore>(new PostgresStore(std::move(parts)));
+}
+
+PostgresStore::PostgresStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+PostgresStore::~PostgresStore() { stop(); }
+
+void PostgresStore::stop() { parts_->stop(); }
+std::string PostgresStore::health() const { return parts_->health.text(); }
+
+void PostgresStore::claim(const ShardRef& shard, Executor& executor,
+                          Callback<ports::ShardImage> callback) {
+  parts_->on_commit_worker(
+      shard, [parts = parts_.get(), shard, &executor, callback = std::move(callback)](
+                 Connection* db, const Error* why) mutable {
+        auto work = [&](Connection& c) -> Result<ports::ShardImage> {
+          if (Result<void> there = parts->ensure_schema(shard.plugin); !there) return there.error();
+          return take_shard(c, shard, parts->images, parts->options.bounds);
+        };
+        executor.post(
+            [callback = std::move(callback),
+             answer = guarded<ports::ShardImage>(db, why, "claiming " + shard.to_string(),
+                                                 work)]() mutable { callback(std::move(answer)); });
+      });
+}
+
+void PostgresStore::commit(std::shared_ptr<const ports::ShardCommit> commit, Executor& executor,
+                           UniqueFunction<void(ports::CommitResult)> callback) {
+  const ShardRef& shard = commit->shard;
+  parts_->on_commit_worker(
+      shard, [parts = parts_.get(), commit, waited = Stopwatch(), &executor,
+              callback = std::move(callback)](Connection* db, const Error* why) mutable {
+        observe(parts->meters.queue, waited.seconds());
+        ports::CommitResult result{.status = ports::CommitResult::Status::not_now};
+        if (db == nullptr) {
+          result.error = *why;
+        } else {
+          result = carry_out(*db, *commit, parts->context);
+        }
+        commit.reset();
+        executor.post([callback = std::move(callback), result = std::move(result)]() mutable {
+          callback(std::move(result));
+        });
+      });
+}
+
+}  // namespace host::postgres

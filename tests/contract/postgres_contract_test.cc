@@ -1,0 +1,81 @@
+// The contract suite of the store on a real server; tests/servers/with postgres starts one.
+#include "host/adapters/postgres/postgres_store.h"
+#include "tests/contract/contract_support.h"
+#include "tests/fakes/fake_log.h"
+#include "tests/integration/postgres/support.h"
+
+namespace host::contract {
+namespace {
+
+/// The clock that the store was given, and the one that its database goes by.
+class BothClocks {
+ public:
+  BothClocks(fakes::ManualClock& clock, const std::string& database)
+      : clock_(clock), database_(database) {}
+  Time now() const { return clock_.now(); }
+  void advance(Duration d) {
+    clock_.advance(d);
+    turned_ += std::chrono::duration_cast<std::chrono::milliseconds>(d);
+    postgres_tests::connect(database_)->session().run(
+        "create or replace function host.clock_ms() returns bigint language sql volatile as"
+        " 'select (extract(epoch from clock_timestamp()) * 1000)::bigint + (" +
+        std::to_string(turned_.count()) + ")'");
+  }
+
+ private:
+  fakes::ManualClock& clock_;
+  const std::string database_;
+  std::chrono::milliseconds turned_{};
+};
+
+struct PostgresFixture {
+  explicit PostgresFixture(journal::Bounds with_bounds = {})
+      : bounds(with_bounds),
+        fake_log(scheduler.clock(), {}, 5),
+        lane(scheduler),
+        clocks(scheduler.clock(), database.name()) {
+    open();
+  }
+
+  void open() {
+    postgres::Options options{.url = database.url(), .clock = scheduler.clock()};
+    options.retain_every = kForever;
+    options.bounds = bounds;
+    database_store = must(postgres::PostgresStore::make(options));
+  }
+
+  ports::Log& log() { return fake_log; }
+  ports::Store& store() { return *database_store; }
+  Executor& executor() { return lane; }
+  BothClocks& clock() { return clocks; }
+  bool pump(const std::function<bool()>& until) { return scheduler.wait_until(until); }
+  void reopen() {
+    database_store.reset();
+    open();
+  }
+  void stop() { database_store->stop(); }
+  bool shares_store() { return false; }
+
+  const journal::Bounds bounds;
+  postgres_tests::TestDatabase database;
+  fakes::Scheduler scheduler;
+  fakes::FakeLog fake_log;
+  fakes::ManualExecutor lane;
+  BothClocks clocks;
+  std::unique_ptr<postgres::PostgresStore> database_store;
+};
+
+struct Journaled : PostgresFixture {
+  Journaled() : PostgresFixture() {}
+};
+
+/// Each commit carries over to the tables what those before it left in the journal.
+struct Checkpointed : PostgresFixture {
+  Checkpointed() : PostgresFixture({.tail_bytes = 0}) {}
+};
+
+}  // namespace
+using StoreFixtures = std::tuple<Journaled, Checkpointed>;
+}  // namespace host::contract
+
+#include "tests/contract/store_contract.h"
