@@ -65,31 +65,21 @@ class Passwords {
  public:
   explicit Passwords(const Options& options) : options_(options) {}
 
-  std::optional<std::string> of(const std::string& role) {
-    if (!options_.passwords.empty()) {
-      const auto file = std::filesystem::path(options_.passwords) / role;
-      if (std::filesystem::exists(file)) return read(file.string());
+  Result<std::optional<std::string>> of(const std::string& role) const {
+    const auto file = std::filesystem::path(options_.passwords) / role;
+    if (!options_.passwords.empty() && std::filesystem::exists(file)) {
+      Result<std::string> text = files::read_file(file.string());
+      if (!text) return text.error();
+      while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
+      return std::optional(*text);
     }
     const auto found = options_.password_variables.find(role);
-    if (found == options_.password_variables.end()) return std::nullopt;
-    return found->second;
+    if (found == options_.password_variables.end()) return std::optional<std::string>();
+    return std::optional(found->second);
   }
-  /// A file that is there and cannot be read.
-  const std::optional<Error>& error() const { return error_; }
 
  private:
-  std::optional<std::string> read(const std::string& file) {
-    Result<std::string> text = files::read_file(file);
-    if (!text) {
-      error_ = text.error();
-      return std::nullopt;
-    }
-    while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
-    return *text;
-  }
-
   const Options& options_;
-  std::optional<Error> error_;
 };
 
 Result<std::vector<std::string>> init(const postgres::Conninfo& where,
@@ -112,13 +102,12 @@ int db_init_command(const Options& options) {
     std::fprintf(stderr, "host: %s\n", where.error().to_string().c_str());
     return kUsage;
   }
-  Passwords passwords(options);
+  const Passwords passwords(options);
   const postgres::Roles roles{
       .host = options.role,
       .plugins = std::get<std::vector<std::string>>(plugins),
       .password = [&passwords](const std::string& role) { return passwords.of(role); }};
   const Result<std::vector<std::string>> done = init(*where, roles);
-  if (passwords.error()) return complain(*passwords.error());
   if (!done) return complain(done.error());
   for (const std::string& line : *done) std::puts(line.c_str());
   return kFine;

@@ -77,7 +77,9 @@ class Init {
     } else {
       run("create role " + quoted(name) + " login");
     }
-    const std::optional<std::string> password = roles_.password(name);
+    const Result<std::optional<std::string>> given = roles_.password(name);
+    if (!given) return given.error();
+    const std::optional<std::string>& password = *given;
     if (!password && !there) {
       return invalid(
           "there is no password for the new role " + name,
