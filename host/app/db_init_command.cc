@@ -88,7 +88,7 @@ Result<std::vector<std::string>> init(const postgres::Conninfo& where,
     postgres::Connection admin(where, postgres::Limits{});
     return postgres::init_roles(admin, roles);
   } catch (const postgres::Failure& failure) {
-    return postgres::to_error(failure, "connecting as " + where.describe());
+    return postgres::to_error(failure, "host db init");
   }
 }
 

@@ -19,7 +19,7 @@ PostgresStore::Parts::Parts(Options o, Conninfo own)
       meters(options.metrics),
       context{.images = images,
               .clock = options.clock,
-              .units = &units,
+              .units = units,
               .logger = options.logger,
               .health = health,
               .meters = meters},
