@@ -16,59 +16,119 @@ std::size_t size_of(const Emit& emit) { return emit.payload.size() + 200; }
 
 }  // namespace
 
-Door::Door(ShardRef ref, const Environment& environment, Executor& lane)
+Door::Door(ShardRef ref, const Environment& environment, Executor& lane, Lost lost)
     : ref_(std::move(ref)),
       env_(environment),
       lane_(lane),
+      lost_(std::move(lost)),
       outbox_(environment, lane),
       sent_(environment.metrics, ref_.plugin, Traffic::Way::sent) {
-  outbox_.on_progress([this] { submit(); },
-                      [this](const ports::OutgoingRow& row, const Error& error) {
-                        ports::DeadLetter letter;
-                        letter.id = ref_.to_string() + "/" + std::to_string(row.epoch) + "-" +
-                                    std::to_string(row.seq);
-                        letter.plugin = ref_.plugin;
-                        letter.shard = ref_.number;
-                        letter.message.id = letter.id;
-                        letter.message.topic = row.record.topic;
-                        letter.message.key = row.record.key;
-                        letter.message.payload = row.record.payload;
-                        letter.message.headers = row.record.headers;
-                        letter.reason = "refused";
-                        letter.error = error;
-                        letter.at = env_.clock.now();
-                        refused_.push_back(std::move(letter));
-                      });
+  outbox_.on_progress(
+      [this] {
+        submit();
+        check_stopped();
+      },
+      [this](const ports::OutgoingRow& row, const Error& error) {
+        ports::DeadLetter letter;
+        letter.id =
+            ref_.to_string() + "/" + std::to_string(row.epoch) + "-" + std::to_string(row.seq);
+        letter.plugin = ref_.plugin;
+        letter.shard = ref_.number;
+        letter.message.id = letter.id;
+        letter.message.topic = row.record.topic;
+        letter.message.key = row.record.key;
+        letter.message.payload = row.record.payload;
+        letter.message.headers = row.record.headers;
+        letter.reason = "refused";
+        letter.error = error;
+        letter.at = env_.clock.now();
+        refused_.push_back(std::move(letter));
+      });
 }
 
 Door::~Door() { alive_.reset(); }
 
 void Door::start() { claim(); }
 
+void Door::start(ShardRef ref) {
+  close();
+  ref_ = std::move(ref);
+  claim();
+}
+
 void Door::claim() {
   running_ = false;
+  claim_asked_ = true;
   env_.store.claim(ref_, lane_,
                    [this, alive = std::weak_ptr<int>(alive_)](Result<ports::ShardImage> image) {
-                     if (alive.expired()) return;
-                     if (!image) {
-                       // Who waits is told now; nothing of it was sent.
-                       waiting_bytes_ = 0;
-                       for (Waiting& next : std::exchange(waiting_, {})) {
-                         next.callback(retryable_error(Error::Code::unavailable,
-                                                       image.error().message, image.error().hint));
-                       }
-                       lane_.post_after(kClaimAgain, [this, alive] {
-                         if (!alive.expired()) claim();
-                       });
-                       return;
-                     }
-                     epoch_ = image->epoch;
-                     commit_no_ = image->commit_no;
-                     seq_ = image->seq;
-                     outbox_.adopt(image->acked_seq, std::move(image->outgoing));
-                     running_ = true;
-                     submit();
+                     if (!alive.expired()) claimed(std::move(image));
                    });
+}
+
+void Door::claimed(Result<ports::ShardImage> image) {
+  claim_asked_ = false;
+  if (image) {
+    epoch_ = image->epoch;
+    commit_no_ = image->commit_no;
+    seq_ = image->seq;
+    acked_committed_ = image->acked_seq;
+    running_ = true;
+    outbox_.adopt(image->acked_seq, std::move(image->outgoing));
+    submit();
+    return check_stopped();
+  }
+  // Who waits is told now; nothing of it was sent.
+  refuse_waiting(
+      retryable_error(Error::Code::unavailable, image.error().message, image.error().hint));
+  if (stopping_) return end_stop(false);
+  if (lost_) return lost_();
+  lane_.post_after(kClaimAgain, [this, alive = std::weak_ptr<int>(alive_)] {
+    if (!alive.expired()) claim();
+  });
+}
+
+void Door::refuse_waiting(const Error& error) {
+  waiting_bytes_ = 0;
+  for (Waiting& next : std::exchange(waiting_, {})) next.callback(error);
+}
+
+void Door::stop(Time deadline, Stopped done) {
+  stopping_ = true;
+  stopped_ = std::move(done);
+  const Duration left = std::max(deadline - env_.clock.now(), Duration::zero());
+  lane_.post_after(left, [this, alive = std::weak_ptr<int>(alive_)] {
+    if (!alive.expired() && stopping_) end_stop(false);
+  });
+  // Not inside the call.
+  lane_.post([this, alive = std::weak_ptr<int>(alive_)] {
+    if (!alive.expired()) check_stopped();
+  });
+}
+
+void Door::check_stopped() {
+  if (!stopping_ || claim_asked_ || scheduled_ || commit_) return;
+  if (!running_) return end_stop(false);
+  if (!waiting_.empty() || outbox_.rows() > 0) return;
+  if (outbox_.acked() > acked_committed_ || !refused_.empty()) return submit();
+  end_stop(true);
+}
+
+void Door::end_stop(bool clean) {
+  Stopped done = std::exchange(stopped_, nullptr);
+  close();
+  if (done) done(clean);
+}
+
+void Door::close() {
+  alive_ = std::make_shared<int>();
+  running_ = claim_asked_ = stopping_ = scheduled_ = false;
+  stopped_ = nullptr;
+  outbox_.clear();
+  refused_.clear();
+  commit_.reset();
+  refuse_waiting(
+      retryable_error(Error::Code::unavailable, "the door was closed", "try again in a second"));
+  fail_all(make_error(Error::Code::timeout, "whether it was sent is unknown: the door was closed"));
 }
 
 void Door::send(std::vector<Emit> emits, Headers headers, std::optional<ports::KeptAnswer> answer,
@@ -93,6 +153,7 @@ void Door::send(std::vector<Emit> emits, Headers headers, std::optional<ports::K
     if (alive.expired()) return;
     scheduled_ = false;
     submit();
+    check_stopped();
   });
 }
 
@@ -134,7 +195,10 @@ void Door::submit() {
   commit->acked_seq = outbox_.acked();
   // The watermark alone is no reason to commit: it rides on the next one, and a claim that finds
   // acknowledged rows sends them again, which their receivers drop.
-  if (commit->outgoing.empty() && commit->dead.empty() && commit->answers.empty()) return;
+  const bool acknowledge = stopping_ && outbox_.rows() == 0 && outbox_.acked() > acked_committed_;
+  if (commit->outgoing.empty() && commit->dead.empty() && commit->answers.empty() && !acknowledge) {
+    return;
+  }
   commit_ = std::move(commit);
   commit_again();
 }
@@ -151,6 +215,7 @@ void Door::settle(ports::CommitResult result) {
   if (result.status == Status::committed) {
     ++commit_no_;
     const std::shared_ptr<ports::ShardCommit> commit = std::exchange(commit_, nullptr);
+    acked_committed_ = commit->acked_seq;
     for (const ports::OutgoingRow& row : commit->outgoing) {
       sent_.count(row.record.topic, row.record.payload.size());
     }
@@ -158,7 +223,7 @@ void Door::settle(ports::CommitResult result) {
     if (!env_.log.shares_store()) outbox_.add(commit->outgoing);
     for (Waiting& done : std::exchange(in_flight_, {})) done.callback({});
     submit();
-    return;
+    return check_stopped();
   }
   const std::shared_ptr<ports::ShardCommit> commit = std::exchange(commit_, nullptr);
   if (result.status == Status::answered) {
@@ -168,19 +233,24 @@ void Door::settle(ports::CommitResult result) {
   if (result.status == Status::not_now) {
     take_back(*commit);
     lane_.post_after(env_.limits.retry_commit, [this, alive = std::weak_ptr<int>(alive_)] {
-      if (!alive.expired()) submit();
+      if (alive.expired()) return;
+      submit();
+      check_stopped();
     });
   } else {
     // What the log refused is in the claimed image again, or its dead letter is.
     refused_.clear();
     outbox_.clear();
-    claim();
+    running_ = false;
+    if (!lost_) claim();
   }
+  const bool lost = !running_ && lost_;
   fail_all(
       result.status == Status::unknown
           ? make_error(Error::Code::timeout,
                        "whether it was sent is unknown: " + result.error.message)
           : retryable_error(Error::Code::unavailable, result.error.message, result.error.hint));
+  if (lost) return stopping_ ? end_stop(false) : lost_();
 }
 
 /// What was not written is as if it had never been asked for.

@@ -21,12 +21,25 @@ class Door {
   /// before, nothing was sent), timeout (the outcome is unknown).
   using Callback = UniqueFunction<void(Result<void>)>;
 
-  Door(ShardRef ref, const Environment& environment, Executor& lane);
+  /// Told when it was fenced, or its claim or commit was not answered: with it the door is closed
+  /// then, until start() claims it anew. Without it does so by itself.
+  using Lost = std::function<void()>;
+  /// Whether all that was committed is sent, and the store knows.
+  using Stopped = UniqueFunction<void(bool clean)>;
+
+  Door(ShardRef ref, const Environment& environment, Executor& lane, Lost lost = nullptr);
   ~Door();
 
   void start();
+  /// As another door from now on. What waits for the one before is refused.
+  void start(ShardRef ref);
+  /// Takes nothing more, commits what it took, brings it to the log, then calls `done`; at the
+  /// latest at `deadline`. Then it is closed.
+  void stop(Time deadline, Stopped done);
+  /// Closed at once: what waits or is in flight is refused.
+  void close();
   /// Whether it would take messages now; where not, requests are answered 503.
-  bool open() const { return running_ && !outbox_.full(); }
+  bool open() const { return running_ && !stopping_ && !outbox_.full(); }
   /// `headers` go with every message: correlation, trace, revision. `answer` is kept with them.
   void send(std::vector<Emit> emits, Headers headers, std::optional<ports::KeptAnswer> answer,
             Callback callback);
@@ -40,6 +53,10 @@ class Door {
     std::size_t bytes = 0;
   };
   void claim();
+  void claimed(Result<ports::ShardImage> image);
+  void refuse_waiting(const Error& error);
+  void check_stopped();
+  void end_stop(bool clean);
   void submit();
   void commit_again();
   void settle(ports::CommitResult result);
@@ -48,11 +65,16 @@ class Door {
   void fail_all(const Error& error);
   ports::Append record_of(const Emit& emit, const Headers& headers, std::int64_t seq) const;
 
-  const ShardRef ref_;
+  ShardRef ref_;
   const Environment& env_;
   Executor& lane_;
-  std::shared_ptr<int> alive_ = std::make_shared<int>();
+  const Lost lost_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();  // renewed by close()
   bool running_ = false;
+  bool claim_asked_ = false;
+  bool stopping_ = false;
+  Stopped stopped_;
+  std::int64_t acked_committed_ = 0;
   std::int64_t epoch_ = 0, commit_no_ = 0, seq_ = 0;
   Outbox outbox_;
   Traffic sent_;

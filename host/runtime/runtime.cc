@@ -9,7 +9,10 @@
 #include "host/base/check.h"
 #include "host/runtime/door.h"
 #include "host/runtime/gateway.h"
+#include "host/runtime/holdings.h"
+#include "host/runtime/lane_hands.h"
 #include "host/runtime/lane_probe.h"
+#include "host/runtime/ownership.h"
 #include "host/runtime/routes.h"
 
 namespace host::runtime {
@@ -30,15 +33,13 @@ struct Runtime::OnLane {
   /// these go before it.
   ~OnLane() {
     for (auto& [name, plugin] : plugins) {
-      plugin.shards.clear();
-      plugin.door.reset();
+      plugin.holdings.reset();
     }
   }
 
   struct Code {
     std::unique_ptr<PluginCode> code;
-    std::unique_ptr<Door> door;
-    std::vector<std::unique_ptr<Shard>> shards;
+    std::unique_ptr<Holdings> holdings;
   };
   // The lane goes before the code: work that waits on its loop may hold tasks of the engines.
   std::map<std::string, Code> plugins;
@@ -98,14 +99,17 @@ Result<void> Runtime::add(std::shared_ptr<const ports::Revision> revision) {
     if (!code) return code.error();
     OnLane::Code& entry = on.plugins[name];
     entry.code = std::move(*code);
-    entry.door = std::make_unique<Door>(
-        ShardRef{name, kFirstDoor + static_cast<PartitionNumber>(i)}, env_, on.lane);
-    for (PartitionNumber p = 0; p < env_.identity.partitions; ++p) {
-      if ((static_cast<std::size_t>(p) + first) % lanes_.size() != i) continue;
-      entry.shards.push_back(
-          std::make_unique<Shard>(ShardRef{name, p}, env_, on.lane, *entry.code));
+    Holdings::Lost lost;
+    if (settings_.members != nullptr) {
+      lost = [this](const ShardRef& shard) {
+        ownership_lane_->post([this, shard] { ownership_->lost(shard); });
+      };
     }
-    on.gateway.add(name, entry.code.get(), entry.door.get());
+    entry.holdings = std::make_unique<Holdings>(name, env_, on.lane, *entry.code, std::move(lost));
+    for (PartitionNumber p = 0; settings_.members == nullptr && p < env_.identity.partitions; ++p) {
+      if ((static_cast<std::size_t>(p) + first) % lanes_.size() == i) entry.holdings->add(p);
+    }
+    on.gateway.add(name, entry.code.get(), &entry.holdings->door());
     on.gateway.publish(*routes);
   }
   revisions_.push_back(std::move(revision));
@@ -125,13 +129,46 @@ void Runtime::start() {
   for (auto& on : lanes_) {
     on->probe.start();
     on->lane.start();
+    if (settings_.members != nullptr) continue;
     on->lane.post([on = on.get()] {
+      const auto number = static_cast<PartitionNumber>(on->lane.number());
       for (auto& [name, plugin] : on->plugins) {
-        plugin.door->start();
-        for (auto& shard : plugin.shards) shard->start();
+        plugin.holdings->open_door({name, kFirstDoor + number});
+        for (const auto& [p, shard] : plugin.holdings->shards()) shard->start();
       }
     });
   }
+  if (settings_.members != nullptr) start_owning();
+}
+
+void Runtime::start_owning() {
+  std::vector<LaneHands::OnLane> lanes;
+  for (auto& on : lanes_) {
+    lanes.push_back({&on->lane, {}});
+    for (auto& [name, plugin] : on->plugins) lanes.back().plugins[name] = plugin.holdings.get();
+  }
+  Ownership::Settings settings{.plugins = {},
+                               .partitions = env_.identity.partitions,
+                               .doors = lanes_.size(),
+                               .admin = settings_.admin};
+  std::map<std::string, std::size_t> first;
+  for (const auto& revision : revisions_) {
+    first.emplace(revision->manifest().name, first.size());
+    settings.plugins.push_back(revision->manifest().name);
+  }
+  ownership_lane_ = std::make_unique<Lane>(static_cast<int>(lanes_.size()));
+  hands_ =
+      std::make_unique<LaneHands>(std::move(lanes), std::move(first), *ownership_lane_, env_.clock);
+  ownership_ = std::make_unique<Ownership>(Ownership::Parts{.members = *settings_.members,
+                                                            .executor = *ownership_lane_,
+                                                            .hands = *hands_,
+                                                            .chance = env_.chance,
+                                                            .logger = env_.logger,
+                                                            .metrics = env_.metrics},
+                                           std::move(settings));
+  hands_->tell(ownership_.get());
+  ownership_lane_->start();
+  ownership_lane_->post([this] { ownership_->start(); });
 }
 
 void Runtime::each_lane(const std::function<void(OnLane&)>& work) {
@@ -168,7 +205,7 @@ Result<void> Runtime::publish(std::shared_ptr<const ports::Revision> revision) {
     Result<void> published = plugin.code->publish(code);
     if (!published) return published;
     on.gateway.publish(with);
-    for (auto& shard : plugin.shards) shard->code_changed();
+    plugin.holdings->code_changed();
     return {};
   };
   std::mutex mutex;
@@ -203,35 +240,54 @@ Result<void> Runtime::publish(std::shared_ptr<const ports::Revision> revision) {
 void Runtime::stop(Duration deadline) {
   if (!started_) return;
   started_ = false;
-  const Time until = env_.clock.now() + deadline;
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::size_t left = 0;
   for (auto& on : lanes_) {
-    for (auto& [name, plugin] : on->plugins) left += plugin.shards.size();
+    on->lane.post([on = on.get()] { on->gateway.stop(); });
+  }
+  settings_.members != nullptr ? stop_owning(deadline) : stop_shards(deadline);
+  for (auto& on : lanes_) {
+    on->lane.stop();
+    on->gateway.abandon();
+  }
+}
+
+/// Every shard and door is handed over; what the time does not suffice for, others take so.
+void Runtime::stop_owning(Duration within) {
+  auto left = std::make_shared<std::promise<void>>();
+  std::future<void> over = left->get_future();
+  ownership_lane_->post(
+      [this, within, left] { ownership_->leave(within, [left] { left->set_value(); }); });
+  over.wait_for(within + std::chrono::seconds(1));
+  ownership_lane_->stop();
+}
+
+void Runtime::stop_shards(Duration within) {
+  struct Stopping {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t left = 0;  // guarded by mutex
+  };
+  const Time until = env_.clock.now() + within;
+  const auto stopping = std::make_shared<Stopping>();
+  for (auto& on : lanes_) {
+    for (auto& [name, plugin] : on->plugins) stopping->left += plugin.holdings->shards().size();
   }
   for (auto& on : lanes_) {
-    on->lane.post([&, on = on.get()] {
-      on->gateway.stop();
+    on->lane.post([until, stopping, on = on.get()] {
       for (auto& [name, plugin] : on->plugins) {
-        for (auto& shard : plugin.shards) {
-          shard->stop(until, [&] {
-            const std::lock_guard lock(mutex);
-            --left;
-            changed.notify_all();
+        for (const auto& [p, shard] : plugin.holdings->shards()) {
+          shard->stop(until, [stopping] {
+            const std::lock_guard lock(stopping->mutex);
+            --stopping->left;
+            stopping->changed.notify_all();
           });
         }
       }
     });
   }
-  std::unique_lock lock(mutex);
+  std::unique_lock lock(stopping->mutex);
   // A shard answers by its deadline; the second is for a lane that a long turn holds.
-  changed.wait_for(lock, deadline + std::chrono::seconds(1), [&] { return left == 0; });
-  lock.unlock();
-  for (auto& on : lanes_) {
-    on->lane.stop();
-    on->gateway.abandon();
-  }
+  stopping->changed.wait_for(lock, within + std::chrono::seconds(1),
+                             [&] { return stopping->left == 0; });
 }
 
 std::vector<ShardStatus> Runtime::shards() {
@@ -240,7 +296,7 @@ std::vector<ShardStatus> Runtime::shards() {
   each_lane([&](OnLane& on) {
     std::vector<ShardStatus> here;
     for (auto& [name, plugin] : on.plugins) {
-      for (auto& shard : plugin.shards) {
+      for (const auto& [p, shard] : plugin.holdings->shards()) {
         here.push_back(shard->status());
         here.back().lane = on.lane.number();
       }
@@ -259,7 +315,7 @@ Result<void> Runtime::release(const std::string& plugin, const std::string& mess
   each_lane([&](OnLane& on) {
     const auto found = on.plugins.find(plugin);
     if (found == on.plugins.end()) return;
-    for (auto& shard : found->second.shards) {
+    for (const auto& [p, shard] : found->second.holdings->shards()) {
       if (!shard->release(message_id)) continue;
       const std::lock_guard lock(mutex);
       result = {};
@@ -274,7 +330,7 @@ std::vector<ports::DeadLetter> Runtime::stopped_messages() {
   each_lane([&](OnLane& on) {
     const std::lock_guard lock(mutex);
     for (auto& [name, plugin] : on.plugins) {
-      for (auto& shard : plugin.shards) {
+      for (const auto& [p, shard] : plugin.holdings->shards()) {
         for (ports::DeadLetter& message : shard->stopped_messages()) {
           all.push_back(std::move(message));
         }

@@ -9,6 +9,7 @@
 
 #include "host/ports/authenticator.h"
 #include "host/ports/http_server.h"
+#include "host/ports/members.h"
 #include "host/ports/script_engine.h"
 #include "host/runtime/environment.h"
 #include "host/runtime/lane.h"
@@ -17,13 +18,16 @@
 namespace host::runtime {
 
 class Idempotency;
+class LaneHands;
+class Ownership;
 class RateLimiter;
 class Routes;
 
 /// The lanes with all that lives on them: for each plugin its code, its shards, its doors, and for
-/// each lane a gateway. Life: make, add() every plugin, start(), any number of publish(), stop().
-/// Its calls block and are made by one control thread, never by a lane; gateway() and lane() are
-/// for who wires servers to lanes before start().
+/// each lane a gateway. The process owns every shard of its plugins, or, with members, those whose
+/// leases it has; then shards and doors come and go while it runs. Life: make, add() every plugin,
+/// start(), any number of publish(), stop(). Its calls block and are made by one control thread,
+/// never by a lane; gateway() and lane() are for who wires servers to lanes before start().
 class Runtime {
  public:
   struct Settings {
@@ -34,6 +38,9 @@ class Runtime {
     std::function<void(const std::vector<const Manifest*>&)> changed = nullptr;
     const ports::Authenticator* authenticator = nullptr;  // outlives it; null: everybody has
                                                           // every role
+    /// Where processes share the deployment; outlives it. Null: this one owns every shard.
+    ports::Members* members = nullptr;
+    std::string admin = {};  // address that other members are told
   };
 
   Runtime(Environment environment, Settings settings);
@@ -72,6 +79,9 @@ class Runtime {
   struct Plugin;
   Result<std::shared_ptr<const Routes>> routes_with(const Manifest& manifest) const;
   void each_lane(const std::function<void(OnLane&)>& work);
+  void start_owning();
+  void stop_owning(Duration within);
+  void stop_shards(Duration within);
   void tell_changed() const;
 
   Environment env_;
@@ -81,6 +91,10 @@ class Runtime {
   std::vector<std::unique_ptr<OnLane>> lanes_;
   std::vector<std::shared_ptr<const ports::Revision>> revisions_;
   bool started_ = false;
+  // Where there are members: a loop of its own, and what it alone touches while it runs.
+  std::unique_ptr<Lane> ownership_lane_;
+  std::unique_ptr<LaneHands> hands_;
+  std::unique_ptr<Ownership> ownership_;
 };
 
 }  // namespace host::runtime

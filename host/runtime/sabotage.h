@@ -53,4 +53,34 @@ inline constexpr bool kAnswerNotKept = true;
 inline constexpr bool kAnswerNotKept = false;
 #endif
 
+#ifdef HOST_SABOTAGE_DEAD_AT_FIRST_SIGHT  // a member is dead when it is seen so once
+inline constexpr bool kDeadAtFirstSight = true;
+#else
+inline constexpr bool kDeadAtFirstSight = false;
+#endif
+
+#ifdef HOST_SABOTAGE_DOOR_NOT_EMPTIED  // nobody sends what a dead process' door left
+inline constexpr bool kDoorNotEmptied = true;
+#else
+inline constexpr bool kDoorNotEmptied = false;
+#endif
+
+#ifdef HOST_SABOTAGE_RELEASE_BEFORE_FLUSH  // a lease is released before what runs is committed
+inline constexpr bool kReleaseBeforeFlush = true;
+#else
+inline constexpr bool kReleaseBeforeFlush = false;
+#endif
+
+#ifdef HOST_SABOTAGE_LEAVE_WITHOUT_WORD  // a host that stops releases nothing
+inline constexpr bool kLeaveWithoutWord = true;
+#else
+inline constexpr bool kLeaveWithoutWord = false;
+#endif
+
+#ifdef HOST_SABOTAGE_FENCED_FIGHTS  // who is fenced claims anew, whoever has the lease
+inline constexpr bool kFencedFights = true;
+#else
+inline constexpr bool kFencedFights = false;
+#endif
+
 }  // namespace host::runtime::sabotage

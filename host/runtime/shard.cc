@@ -9,7 +9,8 @@ constexpr Duration kClaimAgain = std::chrono::seconds(1);
 
 }  // namespace
 
-Shard::Shard(ShardRef ref, const Environment& environment, Executor& lane, PluginCode& code)
+Shard::Shard(ShardRef ref, const Environment& environment, Executor& lane, PluginCode& code,
+             Lost lost)
     : ref_(std::move(ref)),
       name_(ref_.to_string()),
       env_(environment),
@@ -19,6 +20,7 @@ Shard::Shard(ShardRef ref, const Environment& environment, Executor& lane, Plugi
           [this](const ports::Engine* engine, bool alone) { drop_tasks(engine, alone); },
           [this] { room(); })),
       meter_(env_.metrics, ref_.plugin),
+      lost_(std::move(lost)),
       alive_(std::make_shared<int>()),
       view_(environment.limits.states_in_memory),
       timers_(environment.limits.timers_in_memory),
@@ -40,11 +42,14 @@ void Shard::start() {
 
 void Shard::claim() {
   status_ = Status::claiming;
+  claim_asked_ = true;
   env_.store.claim(ref_, lane_,
                    guarded([this](Result<ports::ShardImage> image) { claimed(std::move(image)); }));
 }
 
 void Shard::claimed(Result<ports::ShardImage> image) {
+  claim_asked_ = false;
+  if (status_ == Status::stopping) return check_stopped();
   if (!image) {
     reclaim(image.error());
     return;
@@ -139,6 +144,7 @@ void Shard::reset() {
   next_wake_.reset();
   commit_at_.reset();
   ack_due_.reset();
+  claim_asked_ = false;
 }
 
 void Shard::reclaim(const Error& why) {
@@ -150,6 +156,11 @@ void Shard::reclaim(const Error& why) {
   if (stopping) {
     status_ = Status::stopped;
     check_stopped();
+    return;
+  }
+  if (lost_) {
+    status_ = Status::stopped;
+    lost_();
     return;
   }
   status_ = Status::claiming;
@@ -169,7 +180,8 @@ void Shard::halt(const Error& why) {
 void Shard::stop(Time deadline, UniqueFunction<void()> done) {
   stopped_ = std::move(done);
   halted_ = false;
-  if (status_ == Status::running) {
+  // A claim that is on its way would fence the next owner, so its answer is waited for.
+  if (status_ == Status::running || (claim_asked_ && lost_)) {
     status_ = Status::stopping;
     for (auto& [topic, input] : inputs_) input->fetch.reset();
     const Duration left = std::max(deadline - env_.clock.now(), Duration::zero());
@@ -189,9 +201,15 @@ void Shard::stop(Time deadline, UniqueFunction<void()> done) {
 
 void Shard::check_stopped() {
   if (status_ == Status::stopping) {
-    // What runs may finish; what is finished is committed; the outbox's rest is in the store.
-    if (!running_.empty() || batch_ || commit_scheduled_) return;
+    // What runs may finish; what is finished is committed, what was committed is sent, and the
+    // store is told so: what is left of it when the time is over, the next owner sends.
+    if (!running_.empty() || batch_ || commit_scheduled_ || claim_asked_) return;
     if (finished_count_ > 0 && !stuck()) return;
+    if (outbox_.rows() > 0) return;
+    if (outbox_.acked() > acked_committed_) {
+      ack_due_ = env_.clock.now();
+      return schedule_commit();
+    }
     reset();
     status_ = Status::stopped;
   }

@@ -46,15 +46,21 @@ struct ShardStatus {
 /// the shard anew; nothing of it was visible. Destroying a shard is the same. Only on its lane.
 class Shard {
  public:
-  Shard(ShardRef ref, const Environment& environment, Executor& lane, PluginCode& code);
+  /// Told when it is fenced, or its claim or commit was not answered: with it the shard stops then,
+  /// without what was not committed, until start() claims it anew. Without it does so by itself.
+  using Lost = std::function<void()>;
+
+  Shard(ShardRef ref, const Environment& environment, Executor& lane, PluginCode& code,
+        Lost lost = nullptr);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
   /// Claims the shard and begins. Trouble is retried; it shows in status().
   void start();
-  /// Takes nothing new, lets what runs finish until `deadline`, commits, then calls `done`. What
-  /// did not finish runs again at the next claim. A second call replaces the first one's `done`.
+  /// Takes nothing new, lets what runs finish until `deadline`, commits, brings what was sent to
+  /// the log, then calls `done`: from then on nothing of it reaches the store. What did not finish
+  /// runs again at the next claim. A second call replaces the first one's `done`.
   void stop(Time deadline, UniqueFunction<void()> done);
   /// The plugin's code was replaced: subscriptions and `every` are read again.
   void code_changed();
@@ -199,6 +205,7 @@ class Shard {
   PluginCode& code_;
   const int dropper_;
   ShardMeter meter_;
+  const Lost lost_;
   std::shared_ptr<int> alive_;  // renewed by reset()
 
   Status status_ = Status::idle;
@@ -208,7 +215,8 @@ class Shard {
   std::int64_t commit_no_ = 0;
   std::int64_t seq_ = 0;
   int claims_ = 0;
-  bool halted_ = false;  // only another revision can help
+  bool claim_asked_ = false;  // and not answered
+  bool halted_ = false;       // only another revision can help
 
   std::map<std::string, Offset> offsets_;  // as the claim found them
   std::map<std::string, std::unique_ptr<TopicInput>> inputs_;

@@ -33,6 +33,7 @@ void Shard::commit_at(Time when) {
 void Shard::acknowledged() {
   acknowledge_later();
   pump_waiting();
+  if (status_ == Status::stopping) check_stopped();
 }
 
 void Shard::acknowledge_later() {

@@ -226,8 +226,10 @@ CommitResult FakeStore::carry_out(Operation& operation) {
 
 CommitResult FakeStore::apply(const ShardCommit& commit) {
   const auto found = content_->shards.find(commit.shard);
-  if (found == content_->shards.end() || found->second.epoch != commit.epoch ||
-      found->second.commit_no != commit.commit_no) {
+  const bool owner = found != content_->shards.end() && found->second.epoch == commit.epoch &&
+                     found->second.commit_no == commit.commit_no;
+  if (!owner && !manners_.no_fence) {
+    ++fenced_;
     return {Status::fenced,
             make_error(Error::Code::fenced, commit.shard.to_string() + " has another owner"),
             {}};

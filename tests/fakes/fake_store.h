@@ -27,6 +27,7 @@ class FakeStore : public ports::Store {
     double not_now = 0;      // a commit is refused for now
     double unknown = 0;      // a commit's outcome is unknown; it was carried out or not
     double unavailable = 0;  // a claim or a read fails
+    bool no_fence = false;   // a defect: commits demand nothing
     Duration delay{};        // answers come up to so much later, in the order of the calls
   };
 
@@ -111,6 +112,7 @@ class FakeStore : public ports::Store {
   std::size_t timer_count(const ShardRef& shard) const;
   std::size_t pending_count(const ShardRef& shard) const;
   std::size_t commits() const;  // carried out so far
+  std::size_t fenced() const;   // refused so far, because the shard had another owner
 
  private:
   struct Shard;
@@ -151,6 +153,7 @@ class FakeStore : public ports::Store {
   std::function<std::optional<Error>(const std::string&, const SqlStatement&)> on_sql_;
   std::function<Result<SqlRows>(const std::string&, const SqlStatement&)> on_query_;
   bool stopped_ = false;
+  std::size_t fenced_ = 0;
 };
 
 }  // namespace host::fakes

@@ -86,6 +86,11 @@ std::vector<FakeStore::RanSql> FakeStore::sql() const {
   return content_->sql;
 }
 
+std::size_t FakeStore::fenced() const {
+  std::lock_guard lock(mutex_);
+  return fenced_;
+}
+
 std::optional<std::string> FakeStore::reply(const std::string& ask_id) const {
   std::lock_guard lock(mutex_);
   const auto found = content_->replies.find(ask_id);

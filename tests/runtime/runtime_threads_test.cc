@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "host/runtime/runtime.h"
+#include "tests/fakes/fake_members.h"
 #include "tests/runtime/fake_responder.h"
 #include "tests/runtime/shard_fixture.h"
 
@@ -159,6 +160,88 @@ TEST_CASE("lanes under load, new code, requests and a stop while busy lose and d
       REQUIRE(count_of(w, key) >= count);
     }
   }
+}
+
+TEST_CASE("runtimes that share their servers hand shards and doors over while they run",
+          "[runtime_threads]") {
+  Outside w(false, kPartitions);
+  SystemClock clock;
+  fakes::FakeMembers members(clock);
+  const runtime::Environment env = environment(w, clock);
+  const auto start = [&] {
+    auto runtime = std::make_unique<runtime::Runtime>(
+        env, runtime::Runtime::Settings{
+                 .lanes = 2, .ready = [] { return HttpResponse{}; }, .members = &members});
+    REQUIRE(runtime->add(revision(1)).ok());
+    runtime->start();
+    return runtime;
+  };
+  const auto running = [](runtime::Runtime& runtime) {
+    std::size_t count = 0;
+    for (const runtime::ShardStatus& shard : runtime.shards()) count += shard.status == "running";
+    return count;
+  };
+  const auto wait_for = [](const std::function<bool()>& done) {
+    const auto end = std::chrono::steady_clock::now() + seconds(60);
+    while (!done()) REQUIRE(std::chrono::steady_clock::now() < end);
+  };
+  std::map<std::string, int> sent;
+  const auto send = [&](int messages) {
+    for (int i = 0; i < messages; ++i) {
+      const std::string key = "k" + std::to_string(i % 17);
+      w.append("in", key, i % 5 ? "x" : "query");
+      ++sent[key];
+    }
+  };
+  std::vector<std::shared_ptr<fakes::Exchange>> requests;
+  const auto request = [&](runtime::Runtime& runtime) {
+    auto exchange = std::make_shared<fakes::Exchange>();
+    requests.push_back(exchange);
+    HttpRequest r;
+    r.method = "POST";
+    r.target = r.path = "/three";
+    runtime.lane(1).post([&runtime, r, exchange] {
+      runtime.gateway(1).handle(r,
+                                std::make_unique<fakes::FakeResponder>(exchange, runtime.lane(1)));
+    });
+  };
+  auto first = start();
+  send(200);
+  wait_for([&] { return running(*first) == kPartitions; });
+  for (int round = 0; round < 4; ++round) {
+    auto second = start();
+    send(200);
+    wait_for([&] { return running(*first) == 2 && running(*second) == 2; });
+    send(200);
+    request(*first);
+    request(*second);
+    REQUIRE(first->publish(revision(2 + round)).ok());
+    first->stop(seconds(10));
+    first->stop(seconds(1));
+    send(200);
+    wait_for([&] { return running(*second) == kPartitions; });
+    first = std::move(second);
+  }
+  for (const Record& record : w.log.records("in")) {
+    if (record.key->starts_with("http-")) sent[*record.key] = 0;
+  }
+  const auto complete = [&] {
+    return std::all_of(sent.begin(), sent.end(), [&](const auto& entry) {
+      return count_of(w, entry.first) >= entry.second &&
+             count_of(w, "z" + entry.first) >= entry.second / 3;
+    });
+  };
+  wait_for(complete);
+  first->stop(seconds(10));
+  for (const auto& [key, count] : sent) {
+    INFO(key);
+    if (key.starts_with("http-")) continue;
+    REQUIRE(count_of(w, key) == count);
+    REQUIRE(count_of(w, "z" + key) == count / 3);
+  }
+  REQUIRE(members.view().members.empty());
+  for (const ports::Lease& lease : members.view().leases) REQUIRE(lease.owner.empty());
+  REQUIRE(w.metrics.value("host_fences_total") == 0);
 }
 
 TEST_CASE("a runtime whose lane a turn held beyond its deadline ends with what still waits",
