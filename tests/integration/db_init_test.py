@@ -99,7 +99,7 @@ class DbInitTest(unittest.TestCase):
             plugin.write_text(PLUGIN, "utf-8")
             deployment = pathlib.Path(folder) / "deployment.lua"
             deployment.write_text('return { plugins = { ["owls.lua"] = {} } }', "utf-8")
-            done = self.init(str(deployment), **self.passwords("owls"))
+            done = self.init(str(deployment), "--root", folder, **self.passwords("owls"))
         self.assertEqual(0, done.returncode, done.stderr)
         self.assertIn("schema plugin_owls: made", done.stdout)
 
