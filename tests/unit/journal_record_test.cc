@@ -108,23 +108,17 @@ TEST_CASE("a journal record gives back pending rows whole") {
   CHECK_FALSE(got->pending[1].row.message.key);
 }
 
-TEST_CASE("a journal record has outgoing messages where it is their outbox, and nowhere else") {
+TEST_CASE("outgoing messages are a record of their own, which older versions do not read") {
   ports::ShardCommit commit;
   commit.outgoing = {{1'700'000'000'000, 41, {"letters", 3, "harry", binary(300), {{"h", "v"}}}},
                      {1'700'000'000'000, 42, {"bets", 0, std::nullopt, "", {}}}};
-  Changes changes{.commit = commit, .pending = {}};
+  const Changes changes{.commit = commit, .pending = {}};
   CHECK(changes.empty());
-  CHECK(changes.last_seq() == 0);
   const std::string without = encode(changes, 12);
   CHECK(without[0] == 1);
   REQUIRE(decode(without, kShard, 12).ok());
   CHECK(decode(without, kShard, 12)->commit.outgoing.empty());
-
-  changes.with_outgoing = true;
-  CHECK_FALSE(changes.empty());
-  CHECK(changes.size() == 0);
-  CHECK(changes.last_seq() == 42);
-  const std::string with = encode(changes, 12);
+  const std::string with = encode_outgoing(commit, 12);
   CHECK(with[0] == 2);
   const auto got = decode(with, kShard, 12);
   REQUIRE(got.ok());
@@ -138,28 +132,6 @@ TEST_CASE("a journal record has outgoing messages where it is their outbox, and 
   CHECK(first.record.payload == binary(300));
   CHECK(first.record.headers == Headers{{"h", "v"}});
   CHECK_FALSE(got->commit.outgoing[1].record.key);
-}
-
-TEST_CASE("a record is kept until its outgoing messages are acknowledged") {
-  Overlay overlay(Bounds{});
-  for (int i = 1; i <= 3; ++i) {
-    ports::ShardCommit commit;
-    commit.states = {{"k" + std::to_string(i), {"{}", 1, {}}}};
-    commit.outgoing = {{7, 10 * i, {"letters", 0, "k", "p", {}}}};
-    const Changes changes{
-        .commit = commit, .pending = {}, .timers_ended = {}, .with_outgoing = true};
-    overlay.apply(changes, i, 100, from_micros(i));
-  }
-  CHECK(overlay.slice(100, 0).keep_from == -1);
-  CHECK(overlay.slice(100, 19).keep_from == 2);
-  CHECK(overlay.slice(1, 30).keep_from == 2);  // its entries are not in the tables
-  const Slice slice = overlay.slice(100, 20);
-  CHECK(slice.keep_from == 3);
-  overlay.written(slice);
-  CHECK(overlay.tail_bytes() == 100);
-  CHECK_FALSE(overlay.oldest());
-  overlay.written(overlay.slice(0, 30));
-  CHECK(overlay.tail_bytes() == 0);
 }
 
 TEST_CASE("what another owner has dropped from its journal is forgotten") {

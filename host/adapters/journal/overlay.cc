@@ -104,7 +104,7 @@ std::size_t Overlay::due(std::size_t entries, Time now) const {
   return (entries * bounds_.share_percent + 99) / 100;
 }
 
-Slice Overlay::slice(std::size_t limit, std::int64_t acked_seq) const {
+Slice Overlay::slice(std::size_t limit) const {
   Slice slice;
   const Entry* entry = oldest_;
   for (; entry != nullptr && slice.size < limit; entry = entry->newer, ++slice.size) {
@@ -140,13 +140,10 @@ Slice Overlay::slice(std::size_t limit, std::int64_t acked_seq) const {
   sort_by_key(slice.timers);
   sort_by_key(slice.once);
 #ifdef HOST_SABOTAGE_EARLY_TRIM  // a record goes although an entry of it is in no table yet
-  std::int64_t keep_from = entry != nullptr ? entry->commit_no + 1 : writing_ + 1;
+  const std::int64_t keep_from = entry != nullptr ? entry->commit_no + 1 : writing_ + 1;
 #else
-  std::int64_t keep_from = entry != nullptr ? entry->commit_no : writing_ + 1;
+  const std::int64_t keep_from = entry != nullptr ? entry->commit_no : writing_ + 1;
 #endif
-  for (auto row = rows_.begin(); row != rows_.end() && row->first < keep_from; ++row) {
-    if (row->second.last_seq > acked_seq) keep_from = row->first;
-  }
   if (!rows_.empty() && rows_.begin()->first < keep_from) slice.keep_from = keep_from;
   return slice;
 }
@@ -175,7 +172,7 @@ void Overlay::drop_oldest() {
 
 void Overlay::drop_rows_below(std::int64_t commit_no) {
   while (!rows_.empty() && rows_.begin()->first < commit_no) {
-    tail_bytes_ -= rows_.begin()->second.bytes;
+    tail_bytes_ -= rows_.begin()->second;
     rows_.erase(rows_.begin());
   }
 }
@@ -210,7 +207,7 @@ void Overlay::apply(const Changes& changes, std::int64_t commit_no, std::size_t 
     touch(marks_, MarkKey{mark.topic, mark.partition, mark.stream}) = mark.position;
   }
   if (bytes == 0) return;
-  rows_[commit_no] = {.bytes = bytes, .last_seq = changes.last_seq()};
+  rows_[commit_no] = bytes;
   tail_bytes_ += bytes;
 }
 

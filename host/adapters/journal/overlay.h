@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -94,10 +93,8 @@ class Overlay {
   Changes complete(const ports::ShardCommit& commit) const;
   /// How many entries a commit of `written` entries at `now` should carry over.
   std::size_t due(std::size_t written, Time now) const;
-  /// The oldest entries, at most `limit`. Records whose outgoing messages are above `acked_seq` are
-  /// kept, with all that came after them.
-  Slice slice(std::size_t limit, std::int64_t acked_seq = kAllAcked) const;
-  static constexpr std::int64_t kAllAcked = std::numeric_limits<std::int64_t>::max();
+  /// The oldest entries, at most `limit`.
+  Slice slice(std::size_t limit) const;
   /// A commit was carried out; `bytes` of its journal row. Ascending numbers.
   void apply(const Changes& changes, std::int64_t commit_no, std::size_t bytes, Time at);
   /// The slice is in the tables, and the journal rows below its keep_from are gone.
@@ -133,10 +130,6 @@ class Overlay {
   std::vector<ports::TimerRow> timers(TimerPlace after, std::size_t limit, Read read) const;
 
  private:
-  struct JournalRow {
-    std::size_t bytes = 0;
-    std::int64_t last_seq = 0;  // of the outgoing messages in it
-  };
   template <class Map>
   auto& touch(Map& map, const typename Map::key_type& key);
   template <class Map>
@@ -171,7 +164,7 @@ class Overlay {
   std::map<MarkKey, MarkEntry> marks_;
   Entry* oldest_ = nullptr;
   Entry* newest_ = nullptr;
-  std::map<std::int64_t, JournalRow> rows_;  // journal rows that are kept, by commit
+  std::map<std::int64_t, std::size_t> rows_;  // journal rows that are kept: commit -> bytes
   std::size_t tail_bytes_ = 0;
   std::int64_t writing_ = 0;  // the commit that apply() is at
   Time now_{};

@@ -165,10 +165,6 @@ std::string encode_body(const Changes& changes) {
     put_signed(out, mark.position.epoch);
     put_signed(out, mark.position.seq);
   });
-  if (changes.with_outgoing) {
-    put_section(out, Tag::outgoing, c.outgoing,
-                [&](const ports::OutgoingRow& row) { put_outgoing(out, row); });
-  }
   return out;
 }
 
@@ -261,10 +257,6 @@ std::size_t Changes::size() const {
          c.every_next.size() + c.once_seen.size() + c.marks.size();
 }
 
-std::int64_t Changes::last_seq() const {
-  return with_outgoing && !commit.outgoing.empty() ? commit.outgoing.back().seq : 0;
-}
-
 void bring_up_to_date(ports::PendingRow& known, const ports::PendingRow& newer) {
   known.due = newer.due;
   known.stopped = newer.stopped;
@@ -272,8 +264,9 @@ void bring_up_to_date(ports::PendingRow& known, const ports::PendingRow& newer) 
   known.message.attempt = newer.message.attempt;
 }
 
-std::string encode(const Changes& changes, std::int64_t commit_no) {
-  const std::string body = encode_body(changes);
+namespace {
+
+std::string encode_record(char version, const std::string& body, std::int64_t commit_no) {
   HOST_CHECK(body.size() < kLargestBody, "a commit is larger than a journal record may be");
   const std::optional<std::string> packed = pack(body);
 
@@ -286,9 +279,23 @@ std::string encode(const Changes& changes, std::int64_t commit_no) {
 
   std::string out;
   out.reserve(kChecked + checked.size());
-  out.push_back(changes.last_seq() > 0 ? kVersion : kWithoutOutgoing);
+  out.push_back(version);
   put_fixed(out, crc32c(checked), 4);
   return out += checked;
+}
+
+}  // namespace
+
+std::string encode(const Changes& changes, std::int64_t commit_no) {
+  return encode_record(kWithoutOutgoing, encode_body(changes), commit_no);
+}
+
+std::string encode_outgoing(const ShardCommit& commit, std::int64_t commit_no) {
+  std::string body;
+  body.reserve(commit.bytes());
+  put_section(body, Tag::outgoing, commit.outgoing,
+              [&](const ports::OutgoingRow& row) { put_outgoing(body, row); });
+  return encode_record(kVersion, body, commit_no);
 }
 
 Result<TailRecord> decode(std::string_view bytes, const ShardRef& shard, std::int64_t commit_no) {

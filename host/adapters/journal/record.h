@@ -23,13 +23,9 @@ struct Changes {
   /// Timers that no table may hold yet and that commit.timers or forget_timers end, by id: applied
   /// before those, which then only have the tables' timers left to end.
   std::vector<std::string> timers_ended = {};
-  /// The record carries commit.outgoing: where log and store are not one, it is their outbox.
-  bool with_outgoing = false;
 
   std::size_t size() const;  // entries
-  bool empty() const { return size() == 0 && last_seq() == 0; }
-  /// Of the outgoing messages that the record carries; 0: it has none.
-  std::int64_t last_seq() const;
+  bool empty() const { return size() == 0; }
 };
 
 /// What a later put of a row changes: everything but its message.
@@ -45,6 +41,9 @@ void bring_up_to_date(ports::PendingRow& known, const ports::PendingRow& newer);
 /// The version is the lowest that can read the record: 2 when it carries outgoing messages, else 1.
 /// What others must see at once is no part of it: dead letters, replies, SQL of plugins.
 std::string encode(const Changes& changes, std::int64_t commit_no);
+/// The outgoing messages of a commit, as a record of their own: it goes when they are acknowledged,
+/// long before what the others say is in the tables.
+std::string encode_outgoing(const ports::ShardCommit& commit, std::int64_t commit_no);
 
 /// A record that was read: `commit` holds the decoded lists, the others are as in
 /// Changes.

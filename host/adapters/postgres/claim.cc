@@ -42,9 +42,11 @@ Result<ShardImage> take_shard(Connection& db, const ShardRef& shard, Images& ima
   ours->epoch = image.epoch;
   ours->commit_no = image.commit_no;
   const Transaction snapshot(db, Transaction::Kind::snapshot);
-  const Result<void> tail =
-      read_tail(db, schema, shard, 0, ours->overlay, image.acked_seq, &image.outgoing);
+  const Result<void> tail = read_tail(db, schema, shard, 0, ours->overlay);
   if (!tail) return tail.error();
+  auto outgoing = read_outbox(db, schema, shard, image.acked_seq);
+  if (!outgoing) return outgoing.error();
+  image.outgoing = std::move(*outgoing);
   read_tables(db, schema, shard.number, image);
   ours->overlay.lay_over(image);
   images.set(shard, ours);
@@ -55,8 +57,7 @@ bool carry_over(Connection& db, const ShardRef& shard, Images& images, std::size
   const ImagePointer image = images.find(shard);
   if (!image) return false;
   const Schema schema = schema_of(shard.plugin);
-  // Messages that wait to be acknowledged are known to the commits: their records stay.
-  const journal::Slice slice = image->overlay.slice(limit, 0);
+  const journal::Slice slice = image->overlay.slice(limit);
   if (slice.size == 0) return false;
   Steps steps;
   steps.push_back(fence_without_commit(shard.number, image->epoch, image->commit_no));

@@ -1,5 +1,7 @@
 #include "host/adapters/postgres/committer.h"
 
+#include <algorithm>
+
 #include "host/adapters/postgres/names.h"
 #include "host/adapters/postgres/reads.h"
 
@@ -24,11 +26,13 @@ class Commit {
   CommitResult run() {
     image_ = context_.images.find(commit_.shard);
     if (!image_) return fenced();  // never claimed here, or lost since
-    const journal::Changes changes = completed();
+    const journal::Changes changes = image_->overlay.complete(commit_);
     const std::string record =
         changes.empty() ? std::string() : journal::encode(changes, commit_.commit_no + 1);
-    const journal::Slice slice =
-        image_->overlay.slice(image_->overlay.due(changes.size(), now_), commit_.acked_seq);
+    const std::string outbox = commit_.outgoing.empty()
+                                   ? std::string()
+                                   : journal::encode_outgoing(commit_, commit_.commit_no + 1);
+    const journal::Slice slice = image_->overlay.slice(image_->overlay.due(changes.size(), now_));
 
     Steps steps;
     steps.push_back(fence(commit_));
@@ -36,6 +40,7 @@ class Commit {
     if (!record.empty()) {
       steps.push_back(insert_record(commit_.shard.number, commit_.commit_no + 1, record));
     }
+    add_outbox(steps, commit_, outbox, image_->acked_seq);
     add_slice(steps, commit_.shard.number, slice);
     add_shared_rows(steps, commit_);
     std::optional<UnitsSql> units;
@@ -48,6 +53,7 @@ class Commit {
     image_->overlay.written(slice);
     image_->overlay.apply(changes, commit_.commit_no + 1, record.size(), now_);
     image_->commit_no = commit_.commit_no + 1;
+    image_->acked_seq = std::max(image_->acked_seq, commit_.acked_seq);
     context_.health.set_written("");
     return {.status = Status::committed};
   }
@@ -65,12 +71,6 @@ class Commit {
   }
 
  private:
-  journal::Changes completed() const {
-    journal::Changes changes = image_->overlay.complete(commit_);
-    changes.with_outgoing = true;
-    return changes;
-  }
-
   CommitResult fenced() const {
     return {.status = Status::fenced,
             .error = make_error(Error::Code::fenced,

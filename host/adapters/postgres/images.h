@@ -21,6 +21,7 @@ struct Image {
   std::int64_t epoch = 0;
   std::atomic<std::int64_t> commit_no{
       0};                             // of the last commit that is known; of the shard's worker
+  std::int64_t acked_seq = 0;         // rows of the outbox up to it are gone; as commit_no
   std::atomic<bool> carrying{false};  // its tables are being brought up to date
   journal::Overlay overlay;
 };
@@ -54,12 +55,14 @@ class Images {
   std::map<ShardRef, ImagePointer> images_;  // guarded by mutex_
 };
 
-/// Reads the records above `above` of a shard's tail into `overlay`; those above `acked_seq` of
-/// their outgoing messages into `outgoing`, unless that is null. What it reads is overdue: else a
-/// process that is killed again and again would never carry it over. Errors: corrupt, unsupported.
-/// Throws Failure.
+/// Reads the records above `above` of a shard's tail into `overlay`. What it reads is overdue: else
+/// a process that is killed again and again would never carry it over. Errors: corrupt,
+/// unsupported. Throws Failure.
 Result<void> read_tail(Connection& db, const Schema& schema, const ShardRef& shard,
-                       std::int64_t above, journal::Overlay& overlay, std::int64_t acked_seq,
-                       std::vector<ports::OutgoingRow>* outgoing);
+                       std::int64_t above, journal::Overlay& overlay);
+
+/// The outgoing messages above `acked_seq`, in order. Errors and throws as read_tail().
+Result<std::vector<ports::OutgoingRow>> read_outbox(Connection& db, const Schema& schema,
+                                                    const ShardRef& shard, std::int64_t acked_seq);
 
 }  // namespace host::postgres

@@ -41,7 +41,7 @@ struct Options {
 };
 
 /// The store on PostgreSQL, for any number of processes. Log and store are not one: what a commit
-/// sends waits in its journal record until the log has acknowledged it.
+/// sends waits in a row of its own until the log has acknowledged it.
 ///
 /// Flow: a claim and the commits of a shard run one after the other on a connection of its plugin;
 /// each commit is one transaction in one round trip. Reads of shards that this process claimed look

@@ -46,6 +46,10 @@ constexpr std::array kPluginTables{
     "create table ~host_journal (shard integer, commit_no bigint, data bytea not null,"
     " primary key (shard, commit_no))",
     "alter table ~host_journal alter column data set storage external",
+    // What waits to be acknowledged by the log, a row a commit. Not in the journal: it goes sooner.
+    "create table ~host_outbox (shard integer, commit_no bigint, last_seq bigint not null,"
+    " data bytea not null, primary key (shard, commit_no))",
+    "alter table ~host_outbox alter column data set storage external",
 
     "create table ~host_state (shard integer, key text collate \"C\", bytes bytea,"
     " version integer not null, quiet_until bigint, primary key (shard, key))"

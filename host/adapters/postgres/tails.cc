@@ -26,7 +26,7 @@ Result<const journal::Overlay*> Tails::read(Connection& db, const Schema& schema
   if (tail.overlay == nullptr || tail.epoch != epoch || tail.commit_no > commit_no) {
     tail = {.epoch = epoch, .overlay = std::make_unique<journal::Overlay>(bounds_)};
   }
-  const Result<void> done = read_tail(db, schema, shard, tail.commit_no, *tail.overlay, 0, nullptr);
+  const Result<void> done = read_tail(db, schema, shard, tail.commit_no, *tail.overlay);
   if (!done) {
     tails_.erase(shard);
     return done.error();
