@@ -12,7 +12,7 @@ namespace {
 
 constexpr Duration kFetchAgain = std::chrono::milliseconds(500);
 // Records in one go. Between them the lane commits: what waits long gets cold in the caches.
-constexpr std::size_t kTakenInARow = 64;
+constexpr std::size_t kTakenInARow = 32;
 constexpr Duration kTakeAgain = std::chrono::milliseconds(50);
 
 std::string id_in_log(const Record& record) {
