@@ -58,7 +58,7 @@ constexpr Field kFields[] = {
      [](lua_State* L, ScriptTask& task) { lua_pushboolean(L, task.call().last_attempt ? 1 : 0); }},
     {"exists", kMessage,
      [](lua_State* L, ScriptTask& task) {
-       lua_pushboolean(L, task.call().state.bytes.has_value() ? 1 : 0);
+       lua_pushboolean(L, task.call().state != nullptr && task.call().state->bytes ? 1 : 0);
      }},
     {"shard", kMessage | kEvery,
      [](lua_State* L, ScriptTask& task) { lua_pushinteger(L, task.call().shard); }},

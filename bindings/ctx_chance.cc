@@ -127,7 +127,7 @@ int ctx_uuid(lua_State* L) {
   ScriptTask& task = need_task(L, "uuid", kAnywhere, true);
   unsigned char bytes[16];
   if (lua_gettop(L) > 1) {
-    const auto digest = hmac_sha256(task.call().chance_seed, "host.uuid" + canonical(L, 2, "uuid"));
+    const auto digest = hmac_sha256(task.chance_seed(), "host.uuid" + canonical(L, 2, "uuid"));
     std::copy_n(digest.begin(), 16, bytes);
   } else {
     for (int i = 0; i < 16; i += 8) {

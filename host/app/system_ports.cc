@@ -29,7 +29,7 @@ void fill(char* out, std::size_t n) {
 /// What the kernel gave to this thread in advance: every request takes two ids of 16 bytes, and a
 /// call of the kernel for each is a good part of what a request costs.
 struct Advance {
-  std::array<char, 512> bytes;
+  std::array<char, 4096> bytes;
   std::size_t left = 0;
 };
 
@@ -38,7 +38,7 @@ struct Advance {
 std::string SystemChance::bytes(std::size_t n) {
   thread_local Advance advance;
   std::string out(n, '\0');
-  if (n > advance.bytes.size() / 8) {
+  if (n > advance.bytes.size() / 64) {
     fill(out.data(), n);
     return out;
   }

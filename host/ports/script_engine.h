@@ -68,12 +68,17 @@ struct Call {
   std::vector<std::string> roles;
 
   PartitionNumber shard = 0;
-  StateRow state;  // of the key, as the earlier messages left it
+  /// Of the key, as the earlier messages left it; it stays as it is while the task lives. Null:
+  /// none.
+  std::shared_ptr<const StateRow> state = nullptr;
   bool last_attempt = false;
   std::string correlation_id;  // empty: as the message's header says, else its id
   Time now{};                  // ctx:now()
   Time wall_clock{};           // what ctx:after counts from
-  std::string chance_seed;     // keys random, uuid, bytes: same message, same values
+  /// Keys random, uuid, bytes: same message, same values. Empty: made of `chance_secret`, which
+  /// outlives the task, the plugin's name and the message's id.
+  std::string chance_seed;
+  const std::string* chance_secret = nullptr;
 };
 
 /// How an HTTP handler ended.

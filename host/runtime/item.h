@@ -12,9 +12,11 @@
 #include "host/ports/script_engine.h"
 #include "host/ports/store.h"
 #include "host/runtime/fifo.h"
+#include "host/runtime/recycled.h"
 
 namespace host::runtime {
 
+struct Entity;
 struct Mailbox;
 struct TopicInput;
 
@@ -87,7 +89,7 @@ using ItemPtr = std::shared_ptr<Item>;
 struct Mailbox {
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
-  std::string_view name;            // the key, or a private one of a message without a key
+  Entity* entity = nullptr;         // whose it is
   Fifo<ItemPtr> queue;              // the head may be loading or running
   Fifo<ItemPtr> finished;           // handled, in order, and not committed
   std::size_t batched = 0;          // of `finished`, from the front: part of the commit in flight
@@ -98,6 +100,17 @@ struct Mailbox {
 
   bool idle() const { return queue.empty() && finished.empty(); }
 };
+/// Most mailboxes live for one message: their memory goes round.
+struct DropMailbox {
+  void operator()(Mailbox* box) const {
+    box->~Mailbox();
+    Recycled<Mailbox>().deallocate(box, 1);
+  }
+};
+using MailboxPtr = std::unique_ptr<Mailbox, DropMailbox>;
+inline MailboxPtr make_mailbox() {
+  return MailboxPtr(new (Recycled<Mailbox>().allocate(1)) Mailbox);
+}
 
 /// One topic of the shard. `queue` holds what was taken and not yet passed by the prefix.
 struct TopicInput {
@@ -107,11 +120,14 @@ struct TopicInput {
   Offset read_to = 0;     // where the next fetch begins
   Offset committed = -1;  // next offset of the last commit; -1: none yet
   std::unique_ptr<ports::Log::Fetch> fetch;
-  bool inbox = false;    // it is the plugin's own, for messages of keys that came elsewhere
-  bool stopped = false;  // by a gap or a topic that is gone
-  bool removed = false;  // the plugin's code does not read it any more
-  std::string why;       // it does not go on
-  std::string told;      // the last of these that was logged
+  std::vector<Record> arrived;  // by the last fetch: those from `next_arrived` on are to be taken
+  std::size_t next_arrived = 0;
+  Offset arrived_to = 0;  // where the fetch after them begins
+  bool inbox = false;     // it is the plugin's own, for messages of keys that came elsewhere
+  bool stopped = false;   // by a gap or a topic that is gone
+  bool removed = false;   // the plugin's code does not read it any more
+  std::string why;        // it does not go on
+  std::string told;       // the last of these that was logged
 
   /// The offset that a commit would write: of the first message that it does not pass.
   Offset next(std::size_t passed_in_batch) const {

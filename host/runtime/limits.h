@@ -12,7 +12,7 @@ struct Limits {
   std::size_t batch_bytes = 8u << 20;
   std::size_t input_messages = 1'000;    // taken and not committed, a topic
   std::size_t input_bytes = 16u << 20;   // the same, in payload bytes
-  std::size_t fetch_bytes = 128u << 10;  // one read of the log: what waits gets cold in the caches
+  std::size_t fetch_bytes = 128u << 10;  // one read of the log
   std::size_t pending_a_key = 10'000;    // then the shard's input waits
   std::size_t pending_a_shard = 100'000;
   std::size_t outbox_rows = 50'000;  // unacknowledged: then nothing is handled

@@ -22,7 +22,7 @@ Shard::Shard(ShardRef ref, const Environment& environment, Executor& lane, Plugi
       meter_(env_.metrics, ref_.plugin),
       lost_(std::move(lost)),
       alive_(std::make_shared<int>()),
-      view_(environment.limits.states_in_memory),
+      entities_(environment.limits.states_in_memory),
       timers_(environment.limits.timers_in_memory),
       outbox_(environment, lane) {
   outbox_.on_progress(
@@ -112,9 +112,8 @@ void Shard::reset() {
   for (const ItemPtr& item : std::set<ItemPtr>(running_)) end_task(item);
   batch_.reset();
   inputs_.clear();
-  boxes_.clear();
   waiting_.clear();
-  view_.clear();
+  entities_.clear();
   timers_.clear();
   every_next_.clear();
   every_running_.clear();

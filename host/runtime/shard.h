@@ -11,12 +11,12 @@
 
 #include "host/runtime/batch.h"
 #include "host/runtime/effects.h"
+#include "host/runtime/entities.h"
 #include "host/runtime/environment.h"
 #include "host/runtime/item.h"
 #include "host/runtime/outbox.h"
 #include "host/runtime/plugin_code.h"
 #include "host/runtime/shard_meter.h"
-#include "host/runtime/state_view.h"
 #include "host/runtime/timer_queue.h"
 
 namespace host::runtime {
@@ -97,10 +97,11 @@ class Shard {
   void resolve_start(const std::string& topic, bool from_now);
   void fetch(TopicInput& input);
   void fetched(TopicInput& input, Result<ports::Fetched> result);
+  void take_arrived(TopicInput& input);
   void input_waits(TopicInput& input, const Error& why);
-  /// False: not now, and nothing was changed.
-  bool take_record(TopicInput& input, Record record, Time now);
-  Message message_of(const TopicInput& input, Record record) const;
+  /// False: not now; only the record was taken, and must be fetched again.
+  bool take_record(TopicInput& input, Record&& record, Time now);
+  Message message_of(const TopicInput& input, Record&& record) const;
   void deliver(const ItemPtr& item, const Manifest::Subscription* subscription,
                Result<ports::Engine::Inspected> inspected);
   bool reads(const std::string& topic) const;
@@ -144,7 +145,7 @@ class Shard {
   void check_once(std::vector<ItemPtr> items);
   void reads_fail(const Error& why);
   void run(const ItemPtr& item);
-  void start_task(const ItemPtr& item, ports::StateRow state);
+  void start_task(const ItemPtr& item, const ports::StateRow* state);
   void on_step(const ItemPtr& item, ports::Step step);
   void end_task(const ItemPtr& item);
   void begin_effect(const ItemPtr& item, ports::Effect effect);
@@ -220,9 +221,8 @@ class Shard {
 
   std::map<std::string, Offset> offsets_;  // as the claim found them
   std::map<std::string, std::unique_ptr<TopicInput>> inputs_;
-  std::unordered_map<std::string, Mailbox> boxes_;
   std::deque<ItemPtr> waiting_;  // by arrival: heads that may not start yet
-  StateView view_;
+  Entities entities_;
   TimerQueue timers_;
   std::map<std::string, Time> every_next_;
   std::set<std::string> every_running_;

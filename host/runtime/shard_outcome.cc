@@ -58,12 +58,12 @@ void Shard::finish(const ItemPtr& item, UnitOfWork unit) {
   Mailbox& box = *item->box;
   HOST_CHECK(!box.queue.empty() && box.queue.front() == item, "a message finished out of turn");
   if (unit.state) {
-    const std::string& key = *item->message.key;
     // Of the code that ran it: a newer revision may have come while it waited.
     item->finished.state_version = item->engine_state_version;
-    item->finished.state_before = view_.executed(key, {.bytes = unit.state->bytes,
-                                                       .version = item->finished.state_version,
-                                                       .quiet_until = unit.state->quiet_until});
+    item->finished.state_before =
+        entities_.executed(*box.entity, {.bytes = unit.state->bytes,
+                                         .version = item->finished.state_version,
+                                         .quiet_until = unit.state->quiet_until});
     if (!unit.state->bytes) cancel_in_mailbox(item, nullptr);
   }
   for (TimerChange& change : unit.timers) {
@@ -193,7 +193,7 @@ void Shard::failed(const ItemPtr& item, Outcome outcome) {
 
 void Shard::again(const ItemPtr& item, Duration delay) {
   item->phase = Item::Phase::queued;
-  if (item->box != nullptr) wake_at(env_.clock.now() + delay, std::string(item->box->name));
+  if (item->box != nullptr) wake_at(env_.clock.now() + delay, std::string(item->box->entity->name));
 }
 
 void Shard::drop_tasks(const ports::Engine* engine, bool alone) {

@@ -13,13 +13,15 @@ constexpr Duration kAskAgain = std::chrono::milliseconds(50);
 /// After so many turns in a row a shard lets the lane's other work in between.
 constexpr int kTurnsInARow = 64;
 
+/// For a callee that wants a share of what outlives it: nothing is counted.
+template <class T>
+std::shared_ptr<const T> borrowed(const T& object) {
+  return {std::shared_ptr<const void>(), &object};
+}
+
 }  // namespace
 
-Mailbox& Shard::mailbox(const std::string& name) {
-  const auto [entry, fresh] = boxes_.try_emplace(name);
-  if (fresh) entry->second.name = entry->first;
-  return entry->second;
-}
+Mailbox& Shard::mailbox(const std::string& name) { return *entities_.with_box(name).box; }
 
 void Shard::put(const ItemPtr& item, Mailbox& box) {
   item->box = &box;
@@ -33,7 +35,7 @@ void Shard::put_apart(const ItemPtr& item) {
 
 void Shard::drop_if_idle(Mailbox& box) {
   // One that is still to be looked at is dropped then.
-  if (box.idle() && !box.ready) boxes_.erase(boxes_.find(std::string(box.name)));
+  if (box.idle() && !box.ready) entities_.drop_box(*box.entity);
 }
 
 void Shard::make_ready(const Item& item) {
@@ -74,7 +76,7 @@ void Shard::drain_ready() {
   } else if (!waiting_.empty() && code_.running() == 0 && !batch_) {
     // Where nothing runs nobody ends either, and asks again for those that wait.
     const Time soon = env_.clock.now() + kAskAgain;
-    const std::string_view box = waiting_.front()->box->name;
+    const std::string_view box = waiting_.front()->box->entity->name;
     if (!next_wake_ || *next_wake_ > soon) wake_at(soon, std::string(box));
   }
 }
@@ -88,7 +90,7 @@ void Shard::look_at(Mailbox& box) {
   const ItemPtr item = box.queue.front();
   if (item->phase != Item::Phase::queued || item->stopped) return;
   if (item->due && *item->due > env_.clock.now()) {
-    wake_at(*item->due, std::string(box.name));
+    wake_at(*item->due, std::string(box.entity->name));
     return;
   }
   if (!prepare(item)) return;
@@ -162,8 +164,7 @@ bool Shard::prepare(const ItemPtr& item) {
   std::vector<ItemPtr>* loads = nullptr;
   if (!item->payload_loaded) {
     loads = &loads_payload_;
-  } else if (item->message.key && code_.manifest().has_state &&
-             view_.find(*item->message.key) == nullptr) {
+  } else if (item->message.key && code_.manifest().has_state && !item->box->entity->state) {
     loads = &loads_state_;
   }
   if (loads == nullptr) return true;
@@ -265,38 +266,36 @@ void Shard::flush_loads() {
         ref_, std::move(keys), lane_,
         loaded<Rows>(std::move(items), [this](const std::vector<ItemPtr>& waiting, Rows& rows) {
           for (std::size_t i = 0; i < waiting.size(); ++i) {
-            view_.loaded(*waiting[i]->message.key, std::move(rows[i]));
+            Entity* entity = entities_.find(*waiting[i]->message.key);
+            if (entity != nullptr) entities_.loaded(*entity, std::move(rows[i]));
           }
         }));
   }
 }
 
 void Shard::run(const ItemPtr& item) {
-  ports::StateRow state;
-  if (item->message.key) {
-    if (const ports::StateRow* known = view_.find(*item->message.key)) state = *known;
-    if (!state.bytes && state.quiet_until && *state.quiet_until > env_.clock.now()) {
-      ++meter_.counts.quiet_dropped;
-      finish(item, {});
-      return;
-    }
+  const std::optional<ports::StateRow>& state = item->box->entity->state;
+  if (state && !state->bytes && state->quiet_until && *state->quiet_until > env_.clock.now()) {
+    ++meter_.counts.quiet_dropped;
+    finish(item, {});
+    return;
   }
-  start_task(item, std::move(state));
+  start_task(item, state ? &*state : nullptr);
 }
 
-void Shard::start_task(const ItemPtr& item, ports::StateRow state) {
+void Shard::start_task(const ItemPtr& item, const ports::StateRow* state) {
   const Message& message = item->message;
   ports::Call call;
   call.kind = ports::Call::Kind::message;
-  call.message = std::shared_ptr<const Message>(item, &message);
+  // Borrowed: the task ends before its item does, and nobody else changes a state or forgets it
+  // while a task runs on it.
+  call.message = borrowed(message);
   call.shard = ref_.number;
-  call.state = std::move(state);
+  if (state != nullptr) call.state = borrowed(*state);
   call.last_attempt = message.attempt >= rule_of(message).attempts;
   call.now = message.time;
   call.wall_clock = env_.clock.now();
-  call.chance_seed.reserve(env_.identity.secret.size() + ref_.plugin.size() + message.id.size() +
-                           1);
-  call.chance_seed.append(env_.identity.secret).append(ref_.plugin).append("/").append(message.id);
+  call.chance_secret = &env_.identity.secret;
 
   item->phase = Item::Phase::running;
   item->engine = code_.engine();
@@ -423,7 +422,8 @@ void Shard::on_wake() {
     schedule_every();
   }
   for (const std::string& box : boxes) {
-    if (const auto found = boxes_.find(box); found != boxes_.end()) make_ready(found->second);
+    const Entity* entity = entities_.find(box);
+    if (entity != nullptr && entity->box != nullptr) make_ready(*entity->box);
   }
   drain_ready();
   // What was looked at may have asked for a later one, which does not cover the first.

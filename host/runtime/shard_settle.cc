@@ -79,7 +79,6 @@ void Shard::settle_finished(const ItemPtr& item) {
   --finished_count_;
   const Finished& finished = item->finished;
   finished_bytes_ -= finished.emit_bytes;
-  if (finished.unit.state) view_.committed(*item->message.key);
   if (finished.sql_seq != 0) sql_uncommitted_.erase(finished.sql_seq);
   if (item->pending_id != 0) {
     pending_.erase(item->pending_id);
@@ -90,11 +89,13 @@ void Shard::settle_finished(const ItemPtr& item) {
   if (item->from == Item::From::every) every_running_.erase(item->message.topic);
   box.state_entry = Mailbox::kNone;
   item->box = nullptr;
+  Entity& entity = *box.entity;  // there while its state has uncommitted changes
   if (box.queue.empty()) {
     drop_if_idle(box);
   } else {
     make_ready(box);
   }
+  if (finished.unit.state) entities_.committed(entity);
 }
 
 void Shard::settle_parked(const ItemPtr& item) {
@@ -203,7 +204,7 @@ void Shard::unroll(const ItemPtr& failed_item) {
     Finished finished = std::exchange(item->finished, Finished{});
     --finished_count_;
     finished_bytes_ -= finished.emit_bytes;
-    if (finished.unit.state) view_.rolled_back(*item->message.key, finished.state_before);
+    if (finished.unit.state) entities_.rolled_back(*box.entity, finished.state_before);
     if (finished.sql_seq != 0) sql_uncommitted_.erase(finished.sql_seq);
     for (ports::TimerRow& timer : finished.cancelled) timers_.add(std::move(timer));
     std::erase(loose_, item);

@@ -358,13 +358,20 @@ std::string ScriptTask::next_timer_id() {
   return "t" + to_hex(digest.data(), 16);
 }
 
+const std::string& ScriptTask::chance_seed() {
+  if (call_.chance_seed.empty() && call_.chance_secret != nullptr) {
+    call_.chance_seed = *call_.chance_secret + engine_.manifest().name + "/" + message().id;
+  }
+  return call_.chance_seed;
+}
+
 Chance& ScriptTask::chance() {
-  if (!chance_) chance_.emplace(call_.chance_seed, "host.random");
+  if (!chance_) chance_.emplace(chance_seed(), "host.random");
   return *chance_;
 }
 
 Chance& ScriptTask::secret_chance() {
-  if (!secret_chance_) secret_chance_.emplace(call_.chance_seed, "host.secret");
+  if (!secret_chance_) secret_chance_.emplace(chance_seed(), "host.secret");
   return *secret_chance_;
 }
 

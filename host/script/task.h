@@ -81,6 +81,8 @@ class ScriptTask final : public ports::Task {
 
   /// A new id for a timer of this message: of constant length, the same in a repeat.
   std::string next_timer_id();
+  /// What all chance of this message is keyed with.
+  const std::string& chance_seed();
   Chance& chance();
   Chance& secret_chance();
   void seed(const std::string& text);

@@ -52,11 +52,11 @@ void ScriptTask::push_state(lua_State* L) {
   const Schema* schema = engine_.table().state.get();
   if (schema == nullptr) raise(L, "this plugin declares no state: give it `state = { ... }`");
   luaL_checkstack(L, 6, "state");
-  if (call_.state.bytes && !forgotten_) {
+  if (call_.state != nullptr && call_.state->bytes && !forgotten_) {
     std::string why;
-    if (!push_stored(L, call_.state, why)) raise(L, why);
-    if (call_.state.version == engine_.manifest().state_version) {
-      state_before_ = *call_.state.bytes;
+    if (!push_stored(L, *call_.state, why)) raise(L, why);
+    if (call_.state->version == engine_.manifest().state_version) {
+      state_before_ = *call_.state->bytes;
     } else {
       Violations violations;
       if (!append_json(L, -1, schema, migrated_, violations)) migrated_.clear();

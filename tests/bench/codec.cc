@@ -11,7 +11,6 @@ namespace host::bench {
 namespace {
 
 constexpr std::size_t kInARow = 256;  // messages under one protected call
-constexpr std::size_t kDistinct = 1024;
 
 /// Decodes and encodes payload and state by their schemas, as the engine does for one message.
 class Codec {

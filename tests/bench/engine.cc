@@ -5,25 +5,14 @@
 #include "host/runtime/runtime.h"
 #include "host/script/watchdog.h"
 #include "tests/bench/benches.h"
-#include "tests/bench/work.h"
-#include "tests/fakes/fake_log.h"
+#include "tests/bench/endless_log.h"
 #include "tests/fakes/fake_store.h"
 #include "tests/fakes/seeded_chance.h"
 
 namespace host::bench {
 namespace {
 
-constexpr std::size_t kAppendedAtOnce = 1000;
 constexpr double kAtMost = 120;  // seconds
-
-void fill(fakes::FakeLog& log, std::size_t count, std::size_t keys) {
-  Messages messages(keys, 1);
-  for (std::size_t done = 0; done < count; done += kAppendedAtOnce) {
-    std::vector<ports::Append> records;
-    for (std::size_t i = 0; i < kAppendedAtOnce; ++i) records.push_back(messages.next());
-    if (std::optional<Error> error = log.append_now(records)) give_up(error->to_string());
-  }
-}
 
 void wait_for(const Meter& meter, std::size_t handled) {
   const double deadline = seconds_now() + kAtMost;
@@ -42,11 +31,10 @@ int engine(const Options& options) {
   const script::Watchdog watchdog({}, logger);
   const auto revision = load(options.text("plugin"), logger, meter);
   fakes::ManualClock clock;
-  fakes::FakeLog log(clock, {.shares_store = true});
+  EndlessLog log(clock, options.number("keys", 20'000));
   fakes::FakeStore store(clock, log, {});
   const auto topics = topics_of(revision->manifest().name, {kInput, kOutput});
   if (Result<void> made = log.ensure_topics(topics); !made) give_up(made.error().to_string());
-  fill(log, count, options.number("keys", 20'000));
 
   Result<ports::Store::Identity> identity = store.open_deployment(kPartitions);
   if (!identity) give_up(identity.error().to_string());

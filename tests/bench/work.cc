@@ -6,8 +6,6 @@
 namespace host::bench {
 namespace {
 
-constexpr std::size_t kDistinct = 1024;  // payloads: more than a branch predictor learns
-
 constexpr const char* kPlaces[] = {"greatLibrary", "quidditchPitch", "hagridsHut",
                                    "gryffindorTower", "platform9Quarters"};
 

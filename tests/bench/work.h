@@ -16,6 +16,7 @@ namespace host::bench {
 /// is given the same bytes.
 inline constexpr std::size_t kPayloadBytes = 350;
 inline constexpr std::size_t kStateBytes = 190;
+inline constexpr std::size_t kDistinct = 1024;  // payloads: more than a branch predictor learns
 inline constexpr PartitionNumber kPartitions = 16;
 inline constexpr const char* kInput = "work.in";
 inline constexpr const char* kOutput = "work.out";

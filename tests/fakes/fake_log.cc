@@ -245,13 +245,20 @@ std::vector<Result<Offset>> FakeLog::write(const std::vector<Append>& records) {
 
 FakeLog::Partition& FakeLog::write_one(const Append& record) {
   Partition& partition = *find(record.topic, record.partition);
-  partition.records.push_back({.topic = record.topic,
-                               .partition = record.partition,
-                               .offset = partition.end++,
-                               .time = clock_.now(),
-                               .key = record.key,
-                               .payload = record.payload,
-                               .headers = record.headers});
+  Record written;
+  if (manners_.keep != 0 && partition.records.size() >= manners_.keep) {
+    written = std::move(partition.records.front());
+    partition.records.pop_front();
+    partition.start = written.offset + 1;
+  }
+  written.topic = record.topic;
+  written.partition = record.partition;
+  written.offset = partition.end++;
+  written.time = clock_.now();
+  written.key = record.key;
+  written.payload = record.payload;
+  written.headers = record.headers;
+  partition.records.push_back(std::move(written));
   return partition;
 }
 

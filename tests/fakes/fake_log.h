@@ -32,6 +32,7 @@ class FakeLog : public ports::Log {
     double unknown = 0;   // an append ends in a timeout, written or not
     Duration delay{};     // answers come up to so much later, in the order of the calls
     std::size_t fetch_records = 0;  // a fetch has 1 to so many records; 0: as many as fit
+    std::size_t keep = 0;           // as retention: so many records of a partition; 0: all
   };
 
   FakeLog(const ManualClock& clock, Manners manners, std::uint64_t seed = 1);

@@ -64,7 +64,7 @@ ports::Step handle(const ports::Call& call, const std::vector<ports::EffectAnswe
   const std::string& payload = call.message->payload;
   if (std::stoi(payload) % 3 == 0 && call.message->attempt == 1) return fakes::raised("at first");
   UnitOfWork unit;
-  const std::string before = call.state.bytes.value_or("");
+  const std::string before = call.state->bytes.value_or("");
   unit.state = StateChange{before + " " + payload};
   unit.reply = payload + " after" + before;  // handled twice, it would be another one
   return fakes::done(std::move(unit));

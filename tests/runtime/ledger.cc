@@ -49,7 +49,7 @@ Emit credit(const Transfer& t) {
 
 UnitOfWork debit(const ports::Call& call, const Transfer& t) {
   UnitOfWork unit;
-  Account account = Account::parse(call.state.bytes);
+  Account account = Account::parse(call.state->bytes);
   account.balance -= t.amount;
   account.debits.push_back(t.id);
   unit.state = StateChange{account.text()};
@@ -77,7 +77,7 @@ ports::Step ledger(const ports::Call& call, const std::vector<ports::EffectAnswe
   }
   if (call.message->topic == "credits") {
     UnitOfWork unit;
-    Account account = Account::parse(call.state.bytes);
+    Account account = Account::parse(call.state->bytes);
     account.balance += t.amount;
     account.credits.push_back(t.id);
     unit.state = StateChange{account.text()};

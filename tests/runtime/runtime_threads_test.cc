@@ -73,7 +73,7 @@ std::shared_ptr<const ports::Revision> revision(int n) {
                                      .unit = std::move(unit)};
       return step;
     }
-    const int count = std::stoi(call.state.bytes.value_or("0")) + 1;
+    const int count = std::stoi(call.state->bytes.value_or("0")) + 1;
     unit.state = StateChange{std::to_string(count)};
     if (call.message->topic == "in" && count % 3 == 0) {
       unit.emits.push_back(

@@ -11,7 +11,7 @@ std::string state(Outside& w, const std::string& key, PartitionNumber p = 0) {
   return w.store.state({"p", p}, key).value_or("(none)");
 }
 ports::Step append_state(const ports::Call& call, const Answers&) {
-  return set_state(call.state.bytes.value_or("") + call.message->payload);
+  return set_state(call.state->bytes.value_or("") + call.message->payload);
 }
 /// Sets the timer "NAME@MS" for the payload "NAME@MS", or cancels "-NAME".
 ports::Step set_timers(const ports::Call& call, const Answers&) {
@@ -31,7 +31,7 @@ ports::Step sql(const ports::Call& call, const Answers&) {
   UnitOfWork unit;
   const bool bad = call.message->payload == "bad" && call.message->attempt == 1;
   unit.sql.push_back({.text = bad ? "fail" : "ok " + call.message->payload, .parameters = {}});
-  unit.state = StateChange{call.state.bytes.value_or("") + call.message->payload + ";"};
+  unit.state = StateChange{call.state->bytes.value_or("") + call.message->payload + ";"};
   return fakes::done(std::move(unit));
 }
 
@@ -259,7 +259,7 @@ TEST_CASE("an unknown outcome claims anew and doubles nothing", "[shard]") {
   Script s;
   s.on("in", [](const ports::Call& call, const Answers&) {
     UnitOfWork unit;
-    unit.state = StateChange{call.state.bytes.value_or("") + call.message->payload};
+    unit.state = StateChange{call.state->bytes.value_or("") + call.message->payload};
     unit.emits.push_back({.topic = "out", .key = "k", .payload = "x", .headers = {}});
     return fakes::done(std::move(unit));
   });
@@ -383,7 +383,7 @@ TEST_CASE("a waiting handler goes on in the old code and its state has the old v
   newer.ran = s.ran;
   newer.manifest.state_version = 2;
   newer.on("in", [&versions](const ports::Call& call, const Answers& answers) {
-    versions.push_back(call.state.version);
+    versions.push_back(call.state->version);
     return append_state(call, answers);
   });
   p.publish(newer.revision("r2"));

@@ -23,7 +23,7 @@ std::string state(Outside& w, const std::string& key, PartitionNumber p = 0) {
   return w.store.state({"p", p}, key).value_or("(none)");
 }
 ports::Step append_state(const ports::Call& call, const Answers&) {
-  return set_state(call.state.bytes.value_or("") + call.message->payload);
+  return set_state(call.state->bytes.value_or("") + call.message->payload);
 }
 
 }  // namespace
@@ -314,7 +314,7 @@ TEST_CASE("an ask that may be repeated is handled once, an ordinary one as often
   Script s;
   s.on("in", [](const ports::Call& call, const auto&) {
     UnitOfWork unit;
-    unit.state = StateChange{call.state.bytes.value_or("") + call.message->payload};
+    unit.state = StateChange{call.state->bytes.value_or("") + call.message->payload};
     unit.reply = "reply " + call.message->payload;
     return fakes::done(std::move(unit));
   });
@@ -353,7 +353,7 @@ TEST_CASE("a repeat whose key is unrolled under it is still dropped", "[shard]")
   s.on("in2", [](const ports::Call& call, const auto&) {
     UnitOfWork unit;
     if (call.message->attempt == 1) unit.sql.push_back({.text = "fail", .parameters = {}});
-    unit.state = StateChange{call.state.bytes.value_or("") + call.message->payload};
+    unit.state = StateChange{call.state->bytes.value_or("") + call.message->payload};
     return fakes::done(std::move(unit));
   });
   Process p(w, s.revision());

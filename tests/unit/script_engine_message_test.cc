@@ -20,7 +20,7 @@ TEST_CASE("a handler's state and messages are its unit of work") {
 TEST_CASE("a stored state is read, and unchanged it is not saved") {
   Plugin p(handler("if msg.by then ctx.state.n = ctx.state.n + msg.by end return ctx.state.n"));
   auto call = Plugin::message("in", R"({"by":1})");
-  call.state = Plugin::state(R"({"n":41})");
+  call.state = std::make_shared<const ports::StateRow>(Plugin::state(R"({"n":41})"));
   Outcome outcome = p.run(call);
   REQUIRE(outcome.unit.state);
   CHECK(outcome.unit.state->bytes == R"({"n":42})");
@@ -64,9 +64,9 @@ TEST_CASE("an old state is migrated, a newer one is not read") {
       on = { ["in"] = { handle = function(ctx, msg) ctx.state.points = ctx.state.points + 1 end } } })");
   REQUIRE(p.revision->manifest().state_version == 2);
   auto call = Plugin::message("in", "{}");
-  call.state = Plugin::state(R"({"n":4})", 1);
+  call.state = std::make_shared<const ports::StateRow>(Plugin::state(R"({"n":4})", 1));
   CHECK(p.run(call).unit.state->bytes == R"({"points":41})");
-  call.state = Plugin::state(R"({"points":1})", 3);
+  call.state = std::make_shared<const ports::StateRow>(Plugin::state(R"({"points":1})", 3));
   const Outcome newer = p.run(call);
   CHECK(newer.kind == Kind::failed);
   CHECK_THAT(newer.error.message, Contains("version 3"));
@@ -242,7 +242,7 @@ TEST_CASE("forget takes along what was set before it, and a state changed after 
               "ctx:emit('out', 'k', { n = ctx.state.n })",
               "timers = { t = function() end },"));
   auto call = Plugin::message("in", "{}");
-  call.state = Plugin::state(R"({"n":41})");
+  call.state = std::make_shared<const ports::StateRow>(Plugin::state(R"({"n":41})"));
   const UnitOfWork unit = p.run(call).unit;
   REQUIRE(unit.state);
   CHECK_FALSE(unit.state->bytes);

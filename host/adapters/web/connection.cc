@@ -81,6 +81,7 @@ void Connection::take() {
   if (n < 0) {
     if (errno == EAGAIN) readable_ = false;
     if (errno != EAGAIN && errno != EINTR) return abort();
+    if (in_.size() == 0) in_.clear();  // its room is for others meanwhile
     return read();
   }
   if (n == 0) return on_eof();
@@ -364,6 +365,7 @@ void Connection::pump_slot(Slot& slot) {
 void Connection::pump() {
   if (closed_ || closing_) return;
   const std::size_t before = out_.size();
+  if (before == 0 && out_.capacity() < core_->spare.capacity()) out_.swap(core_->spare);
   while (!slots_.empty() && !closing_) {
     Slot& slot = slots_.front();
     if (!slot.taken) break;
@@ -422,6 +424,7 @@ void Connection::flushed() {
     std::string().swap(out_);
   } else {
     out_.clear();
+    if (out_.capacity() > core_->spare.capacity()) out_.swap(core_->spare);
   }
   std::vector<Done> dones = std::move(written_);
   written_.clear();

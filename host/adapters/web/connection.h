@@ -39,6 +39,7 @@ struct ServerCore {
   UniqueFunction<void()> on_removed = {};  // after each connection that went
   std::string wire = {};                   // with TLS: where bytes of a socket are read to
   std::string text = {};                   // and what they said
+  std::string spare = {};                  // room for the next answers, still in the caches
 };
 
 /// One client. Requests become slots in a queue; whoever answers fills its slot; bytes leave from

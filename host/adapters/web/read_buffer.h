@@ -5,7 +5,8 @@
 
 namespace host::web {
 
-/// The bytes that came and are not parsed yet. Only on its lane.
+/// The bytes that came and are not parsed yet. One without bytes has no memory of its own: what
+/// the connection before it read into is still in the processor's caches. Only on its lane.
 class ReadBuffer {
  public:
   static constexpr std::size_t kSmall = 4096;
@@ -18,7 +19,7 @@ class ReadBuffer {
   std::size_t room() const { return capacity_ - end_; }
   void commit(std::size_t n) { end_ += n; }
   void consume(std::size_t n);
-  void clear() { begin_ = end_ = 0; }
+  void clear();
 
  private:
   std::unique_ptr<char[]> bytes_;
