@@ -1,5 +1,4 @@
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "bindings/modules.h"
 #include "host/adapters/files/read_file.h"
@@ -7,10 +6,10 @@
 #include "host/adapters/telemetry/logger.h"
 #include "host/adapters/telemetry/metrics.h"
 #include "host/app/admin_documents.h"
+#include "host/app/call_parts.h"
 #include "host/app/commands.h"
 #include "host/app/load_revision.h"
 #include "host/app/system_ports.h"
-#include "host/script/data_file.h"
 #include "host/script/lint.h"
 #include "host/script/watchdog.h"
 
@@ -41,14 +40,6 @@ void print(const Problems& problems, std::size_t files, bool json) {
   }
   for (const Problem& problem : problems) std::puts(problem.to_string().c_str());
   if (problems.empty()) std::printf("%zu %s, no problem\n", files, files == 1 ? "file" : "files");
-}
-
-/// Whether a file is meant as a deployment: data alone, which names plugins and no api.
-bool is_deployment(const std::string& file) {
-  const Result<std::string> text = files::read_file(file);
-  if (!text) return false;  // said where it is read as a plugin
-  const Result<nlohmann::json> table = script::load_data(file, *text);
-  return table && table->is_object() && table->contains("plugins") && !table->contains("api");
 }
 
 /// What one run of the host would load together: the plugins of the command line, or a deployment.
@@ -85,24 +76,6 @@ class Checked {
   const bool deployment_;
   Scripts scripts_;
 };
-
-/// The parts of a call: deployments, each alone, and before them the plugins, together.
-std::vector<Options> parts_of(const Options& options) {
-  Options plugins = options;
-  plugins.files.clear();
-  std::vector<Options> parts;
-  for (const std::string& file : options.files) {
-    if (!is_deployment(file)) {
-      plugins.files.push_back(file);
-      continue;
-    }
-    parts.push_back(options);
-    parts.back().files.clear();
-    parts.back().deployment = file;
-  }
-  if (!plugins.files.empty()) parts.insert(parts.begin(), std::move(plugins));
-  return parts;
-}
 
 /// What is wrong with the deployment file itself, as findings with their lines.
 Problems deployment_problems(const Options& options) {

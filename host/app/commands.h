@@ -10,5 +10,6 @@ namespace host::app {
 int run_command(const Options& options);
 int check_command(const Options& options);
 int test_command(const Options& options);
+int db_init_command(const Options& options);
 
 }  // namespace host::app

@@ -32,6 +32,8 @@ int run(const std::vector<std::string>& arguments) {
       return check_command(options);
     case Options::Command::test:
       return test_command(options);
+    case Options::Command::db_init:
+      return db_init_command(options);
   }
   return kUsage;
 }

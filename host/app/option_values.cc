@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "host/adapters/postgres/conninfo.h"
 #include "host/adapters/telemetry/logger.h"
 
 namespace host::app {
@@ -209,6 +210,11 @@ std::string refused_url(std::string_view option, std::string_view url) {
     if (scheme == known) return text + ": not in this version, only the embedded log and store are";
   }
   return text + " is unknown; this version has the embedded log and store only";
+}
+
+bool holds_password(const std::string& url) {
+  const Result<postgres::Conninfo> info = postgres::Conninfo::parse(url);
+  return info ? info->has_password() : url.find(':', url.find("//") + 2) != std::string::npos;
 }
 
 }  // namespace host::app

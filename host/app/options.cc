@@ -17,7 +17,8 @@ constexpr const char* kIntro =
     "  host --plugin FILE...        run plugins together in one process\n"
     "  host run DEPLOYMENT          run what a deployment file names, with its settings\n"
     "  host check [--json] FILE...  every problem of plugins at once, with file and line\n"
-    "  host test FILE...            smoke cases of plugins, and test files, on virtual time\n";
+    "  host test FILE...            smoke cases of plugins, and test files, on virtual time\n"
+    "  host db init PLUGIN...       roles and schemas of plugins in PostgreSQL\n";
 
 constexpr const char* kFooter =
     "Each option is also a variable (--stop-timeout: HOST_STOP_TIMEOUT; --set a.b=v: "
@@ -46,7 +47,7 @@ constexpr Refused kNotInThisVersion[] = {
 struct Texts {
   std::map<std::string, std::string> values;
   std::vector<std::string> plugins, sets, files;
-  std::string deployment;
+  std::string deployment, role, passwords;
   bool json = false;
 };
 
@@ -74,8 +75,10 @@ constexpr Known kKnown[] = {
     {"on-gap", "stop|skip", "when messages were lost by retention (stop)"},
     {"log-level", "LEVEL", "debug, info, warn or error (info)"},
     {"log", "URL", "only the embedded log exists in this version"},
-    {"store", "URL", "only the embedded store exists in this version"},
+    {"store", "URL", "for `host db init` a PostgreSQL; hosts run on the embedded store alone"},
 };
+
+constexpr std::string_view kPasswordOf = "HOST_PASSWORD__";
 
 std::string variable_of(std::string_view option) {
   std::string name = "HOST_";
@@ -104,6 +107,16 @@ void define(CLI::App& app, Texts& texts) {
   check->add_option("files", texts.files, "plugins")->required();
   auto* test = app.add_subcommand("test", "run smoke cases and test files")->fallthrough();
   test->add_option("files", texts.files, "plugins and test files")->required();
+  auto* db = app.add_subcommand("db", "prepare a PostgreSQL database")->fallthrough();
+  db->require_subcommand(1);
+  auto* init =
+      db->add_subcommand("init", "make a role and a schema for each plugin")->fallthrough();
+  init->add_option("plugins", texts.files, "names of plugins, their files, or deployment files")
+      ->required();
+  init->add_option("--role", texts.role, "the host's own role, which owns the schemas (host)")
+      ->type_name("NAME");
+  init->add_option("--passwords", texts.passwords, "a folder with a file a role: its password")
+      ->type_name("DIR");
   for (const Refused& refused : kNotInThisVersion) {
     app.add_subcommand(refused.name, "not in this version")
         ->group("")
@@ -133,7 +146,7 @@ Exit wrong_call(const CLI::App& app, const CLI::ParseError& error,
                  (meant.empty() ? "" : "; did you mean " + meant + "?"));
   }
   const std::string word = app.remaining(true).empty() ? "" : app.remaining(true).front();
-  const std::string meant = nearest(word, {"run", "check", "test"});
+  const std::string meant = nearest(word, {"run", "check", "test", "db"});
   return usage("\"" + word + "\" is no command" +
                (meant.empty() ? "; a plugin is named by --plugin FILE"
                               : "; did you mean `host " + meant + "`?"));
@@ -152,6 +165,8 @@ std::optional<Exit> read_variables(const Environ& environ, Texts& texts, Options
       Result<Assignment> set = parse_set_variable(name, value);
       if (!set) return usage(set.error().to_string());
       options.sets.push_back(std::move(*set));
+    } else if (name.rfind(kPasswordOf, 0) == 0) {
+      options.password_variables[name.substr(kPasswordOf.size())] = value;
     } else if (name == "HOST_PLUGIN") {
       options.files = split_words(value);
     } else if (const auto found = known.find(name); found != known.end()) {
@@ -166,6 +181,24 @@ std::optional<Exit> read_variables(const Environ& environ, Texts& texts, Options
   return std::nullopt;
 }
 
+/// `given`: --store as it stood on the command line.
+std::optional<Exit> check_db_init(const Texts& texts, const std::string& given, Options& options) {
+  options.command = Options::Command::db_init;
+  options.files = texts.files;
+  options.store = texts.values.at("store");
+  if (!texts.role.empty()) options.role = texts.role;
+  options.passwords = texts.passwords;
+  if (options.store.empty()) {
+    return usage("host db init needs --store postgresql://ADMINISTRATOR@HOST/DATABASE");
+  }
+  if (!given.empty() && holds_password(given)) {
+    return usage(
+        "a password on the command line is seen by others: give it as PGPASSWORD, in "
+        "PGPASSFILE, or the whole URL as HOST_STORE");
+  }
+  return std::nullopt;
+}
+
 std::optional<Exit> check_command(const CLI::App& app, const Texts& texts, Options& options) {
   for (const Refused& refused : kNotInThisVersion) {
     if (!app.got_subcommand(refused.name)) continue;
@@ -173,6 +206,9 @@ std::optional<Exit> check_command(const CLI::App& app, const Texts& texts, Optio
                             refused.instead + ")\n"};
   }
   options.json = texts.json;
+  if (!options.password_variables.empty()) {
+    options.warnings.push_back("HOST_PASSWORD__ variables are for `host db init`");
+  }
   if (app.got_subcommand("run")) {
     options.deployment = texts.deployment;
     options.files.clear();  // HOST_PLUGIN is for who names no deployment
@@ -210,13 +246,19 @@ std::variant<Options, Exit> parse_options(const std::vector<std::string>& argume
     return wrong_call(app, error, arguments);
   }
   Options options;
+  const std::string given_store = texts.values["store"];
   if (auto exit = read_variables(environ, texts, options)) return *exit;
   for (const std::string& text : texts.sets) {
     Result<Assignment> set = parse_set(text);
     if (!set) return usage(set.error().to_string());
     options.sets.push_back(std::move(*set));
   }
-  if (auto exit = check_command(app, texts, options)) return *exit;
+  if (app.got_subcommand("db")) {
+    if (auto exit = check_db_init(texts, given_store, options)) return *exit;
+    texts.values["store"].clear();  // a running host refuses it
+  } else if (auto exit = check_command(app, texts, options)) {
+    return *exit;
+  }
   Result<void> read = read_values(texts.values, options);
   if (!read) return usage(read.error().to_string());
   return options;

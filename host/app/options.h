@@ -34,10 +34,10 @@ struct Assignment {
 /// What the caller said, on the command line or by HOST_ variables; what he did not say is empty,
 /// so that the deployment file can say it.
 struct Options {
-  enum class Command { run, check, test };
+  enum class Command { run, check, test, db_init };
 
   Command command = Command::run;
-  std::vector<std::string> files;         // plugins, or what to check or test
+  std::vector<std::string> files;         // plugins, or what to check, test or make roles for
   std::optional<std::string> deployment;  // of `host run`
   bool json = false;                      // of `host check`
 
@@ -55,6 +55,12 @@ struct Options {
   std::optional<Duration> turn_limit;
   std::optional<std::size_t> memory;
   std::optional<bool> skip_gaps;
+  // Of `host db init`: an administrator's URL, the name of the host's role, and where passwords of
+  // roles are: files of a folder, one a role, or variables.
+  std::string store;
+  std::string role = "host";
+  std::string passwords;
+  std::map<std::string, std::string> password_variables;  // by role; HOST_PASSWORD__ROLE
   ports::LogLevel log_level = ports::LogLevel::info;
   std::vector<Assignment> sets;       // variables first: later ones win
   std::vector<std::string> warnings;  // to be logged: unknown HOST_ variables

@@ -2,7 +2,7 @@
 #include "host/adapters/postgres/postgres_store.h"
 #include "tests/contract/contract_support.h"
 #include "tests/fakes/fake_log.h"
-#include "tests/integration/postgres/support.h"
+#include "tests/integration/postgres/sql_support.h"
 
 namespace host::contract {
 namespace {
@@ -38,7 +38,8 @@ struct PostgresFixture {
   }
 
   void open() {
-    postgres::Options options{.url = database.url(), .clock = scheduler.clock()};
+    postgres::Options options{
+        .url = url.empty() ? database.url() : url, .login = login, .clock = scheduler.clock()};
     options.retain_every = kForever;
     options.bounds = bounds;
     database_store = must(postgres::PostgresStore::make(options));
@@ -58,6 +59,8 @@ struct PostgresFixture {
 
   const journal::Bounds bounds;
   postgres_tests::TestDatabase database;
+  std::string url;  // empty: as the superuser
+  std::function<std::optional<postgres::Login>(const std::string&)> login;
   fakes::Scheduler scheduler;
   fakes::FakeLog fake_log;
   fakes::ManualExecutor lane;
@@ -74,8 +77,35 @@ struct Checkpointed : PostgresFixture {
   Checkpointed() : PostgresFixture({.tail_bytes = 0}) {}
 };
 
+/// As `host db init` leaves a database: each plugin commits and queries as a role of its own.
+struct Walled : PostgresFixture {
+  Walled() : PostgresFixture() {
+    roles.host = "h_" + database.name();
+    roles.plugins = {"owls", "toads"};
+    roles.password = [](const std::string& role) { return std::optional("secret of " + role); };
+    must(postgres::init_roles(*database.connect_here(), roles));
+    url = must(postgres::Conninfo::parse(database.url()))
+              .with("user", roles.host)
+              .with("password", "secret of " + roles.host)
+              .text();
+    login = [this](const std::string& plugin) -> std::optional<postgres::Login> {
+      if (plugin != "owls" && plugin != "toads") return std::nullopt;
+      const std::string role = postgres::role_of(roles.host, plugin);
+      return postgres::Login{role, "secret of " + role};
+    };
+    reopen();
+  }
+  ~Walled() {
+    database_store.reset();
+    postgres_tests::drop_roles(database, roles);
+  }
+  postgres::Roles roles;
+};
+
 }  // namespace
-using StoreFixtures = std::tuple<Journaled, Checkpointed>;
+using StoreFixtures = std::tuple<Walled, Checkpointed>;
+using SqlFixtures = std::tuple<Journaled, Walled>;
 }  // namespace host::contract
 
 #include "tests/contract/store_contract.h"
+#include "tests/contract/store_sql_contract.h"

@@ -54,6 +54,32 @@ TEST_CASE("every option is read as what it is") {
   CHECK(options.turn_limit == Duration(std::chrono::milliseconds(100)));
 }
 
+TEST_CASE("db init has a store, a role, passwords and plugins") {
+  const Environ environ{{"HOST_PASSWORD__host_owls", "o"}, {"HOST_STORE", "postgresql://a:b@h/d"}};
+  const Options options = good({"db", "init", "owls", "a.lua", "--passwords", "p"}, environ);
+  CHECK(options.command == Options::Command::db_init);
+  CHECK(options.files == std::vector<std::string>{"owls", "a.lua"});
+  CHECK(options.store == "postgresql://a:b@h/d");
+  CHECK(options.role == "host");
+  CHECK(options.passwords == "p");
+  CHECK(options.password_variables.at("host_owls") == "o");
+  CHECK(good({"db", "init", "owls", "--store", "postgresql://a@h/d", "--role", "r"}).role == "r");
+  CHECK(good({"run", "d.lua"}, {{"HOST_PASSWORD__host_owls", "o"}}).warnings.size() == 1);
+}
+
+TEST_CASE("db init without a store, or with a password in it, is a wrong call") {
+  CHECK_THAT(ends({"db", "init", "owls"}).text, Contains("--store postgresql://"));
+  for (const char* url :
+       {"postgresql://a:secret@h/d", "user=a password=secret", "postgresql://a:secret@h:x/d"}) {
+    const Exit exit = ends({"db", "init", "owls", "--store", url});
+    CHECK(exit.code == kUsage);
+    CHECK_THAT(exit.text, Contains("PGPASSWORD") && !Contains("secret"));
+  }
+  CHECK(ends({"db"}).code == kUsage);
+  CHECK(ends({"db", "init", "--store", "postgresql://a@h/d"}).code == kUsage);
+  CHECK(ends({"--store", "postgresql://a@h/d", "--plugin", "a.lua"}).code == kUsage);
+}
+
 TEST_CASE("an option stands before or behind the command's words") {
   CHECK(good({"--data", "x", "run", "d.lua"}).data == "x");
   CHECK(good({"run", "--data", "x", "d.lua"}).deployment == "d.lua");

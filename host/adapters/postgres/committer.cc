@@ -26,7 +26,6 @@ class Commit {
   CommitResult run() {
     image_ = context_.images.find(commit_.shard);
     if (!image_) return fenced();  // never claimed here, or lost since
-    if (!commit_.units.empty() && context_.units == nullptr) return no_units();
     const journal::Changes changes = image_->overlay.complete(commit_);
     const std::string record =
         changes.empty() ? std::string() : journal::encode(changes, commit_.commit_no + 1);
@@ -45,7 +44,7 @@ class Commit {
     add_slice(steps, commit_.shard.number, slice);
     add_shared_rows(steps, commit_);
     std::optional<UnitsSql> units;
-    if (!commit_.units.empty()) units.emplace(UnitsSql{*context_.units, commit_});
+    if (!commit_.units.empty()) units.emplace(UnitsSql{context_.units, commit_});
 
     const Stopwatch watch;
     const PipelineEnd end = run_pipeline(db_, schema_, steps, units ? &*units : nullptr);
@@ -76,14 +75,6 @@ class Commit {
     return {.status = Status::fenced,
             .error = make_error(Error::Code::fenced,
                                 "shard " + commit_.shard.to_string() + " has another owner")};
-  }
-
-  CommitResult no_units() const {
-    const Error error =
-        make_error(Error::Code::unsupported, "SQL of plugins on PostgreSQL is not in this version");
-    CommitResult result{.status = Status::sql_failed, .error = error};
-    for (std::size_t i = 0; i < commit_.units.size(); ++i) result.failed.emplace_back(i, error);
-    return result;
   }
 
   CommitResult failed(const PipelineEnd& end, const std::optional<UnitsSql>& units) {
@@ -122,7 +113,7 @@ class Commit {
     if (result.failed.empty() && end.place == Step::Place::unit) {
       // Alone it does not fail: it is named all the same, or the commit would be tried for ever.
       const SqlStatement& statement = commit_.units[end.unit].sql.front();
-      result.failed.emplace_back(end.unit, context_.units->explain(end.failure, statement));
+      result.failed.emplace_back(end.unit, context_.units.explain(end.failure, statement));
     }
     if (result.failed.empty()) return away(Status::not_now, end.failure);
     result.error = result.failed.front().second;

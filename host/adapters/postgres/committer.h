@@ -19,7 +19,7 @@ namespace host::postgres {
 struct CommitContext {
   Images& images;
   const ports::Clock& clock;
-  UnitSql* units = nullptr;  // null: no SQL of plugins
+  UnitSql& units;
   ports::Logger* logger = nullptr;
   Health& health;
   const Meters& meters;

@@ -33,6 +33,7 @@ class Conninfo {
   /// only one that unqualified names are looked for in.
   Conninfo prepared(const Limits& limits, const std::string& schema) const;
 
+  bool has_password() const { return !value("password").empty(); }
   /// A URL for libpq with everything in it, the password too.
   std::string text() const;
   /// "tester at 127.0.0.1:5432, database hogwarts": for people.

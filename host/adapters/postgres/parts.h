@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -11,11 +12,13 @@
 
 #include "host/adapters/postgres/committer.h"
 #include "host/adapters/postgres/names.h"
+#include "host/adapters/postgres/plugin_sql.h"
 #include "host/adapters/postgres/postgres_store.h"
 #include "host/adapters/postgres/reads.h"
 #include "host/adapters/postgres/schema.h"
 #include "host/adapters/postgres/tails.h"
 #include "host/adapters/postgres/worker.h"
+#include "host/adapters/sql/row_spool.h"
 
 namespace host::postgres {
 
@@ -32,6 +35,16 @@ struct PostgresStore::Parts {
   /// On the connection that commits for the shard, one after the other.
   void on_commit_worker(const ShardRef& shard, Worker::Job job);
   Worker& reader() { return *readers[next_reader.fetch_add(1) % readers.size()]; }
+
+  /// Those of a plugin's SQL, as its role. Null: the store is stopped.
+  struct SqlWorkers {
+    std::unique_ptr<Worker> queries;  // short ones, and pages of long ones
+    std::unique_ptr<Worker> finder;   // long ones
+  };
+  SqlWorkers* sql_workers(const std::string& plugin);
+  ports::Histogram* query_meter(const std::string& plugin) const;
+  /// Says once a plugin when its role is no wall around its SQL. Throws Failure.
+  void tell_about_wall(Connection& db, const std::string& plugin);
 
   /// Makes the schema of a plugin, once a process, with a connection of the host's own. Blocks.
   Result<void> ensure_schema(const std::string& plugin);
@@ -59,7 +72,7 @@ struct PostgresStore::Parts {
   Health health;
   Images images;
   KnownSchemas schemas;
-  UnitSql* units = nullptr;
+  PluginUnits units;
   CommitContext context;
 
   std::mutex stopping;  // stop() joins threads, one caller at a time
@@ -72,7 +85,12 @@ struct PostgresStore::Parts {
   std::mutex commit_mutex;
   // guarded by commit_mutex
   std::map<std::string, std::vector<std::unique_ptr<Worker>>> committers;  // by plugin
+  std::map<std::string, SqlWorkers> sql;                                   // by plugin
   bool stopped = false;
+
+  sql::RowSpool::Total spooled{0};  // bytes of long answers that are being sent
+  std::atomic<int> finding{0};      // long answers that are being looked up
+  std::set<std::string> told;       // plugins whose wall was looked at; guarded by commit_mutex
 
   std::mutex house_mutex;
   std::condition_variable house_wake;

@@ -7,6 +7,9 @@ namespace host::postgres {
 namespace {
 
 constexpr const char* kTimeIsOver = "57014";  // statement_timeout, of a unit's own statement
+constexpr const char* kUnitTime = "set local statement_timeout = 1000";
+static_assert(kUnitLimit == std::chrono::seconds(1));
+constexpr const char* kUsualTime = "set local statement_timeout to default";
 
 void must_send(Connection& db, int sent) {
   if (sent == 0) throw Failure::lost(PQerrorMessage(db.native()));
@@ -72,6 +75,10 @@ class Pipeline {
   void prepare() {
     begin_ = db_.prepared("", "begin", {});
     commit_ = db_.prepared("", "commit", {});
+    if (units_ != nullptr) {
+      unit_time_ = db_.prepared("", kUnitTime, {});
+      usual_time_ = db_.prepared("", kUsualTime, {});
+    }
     for (const Step& step : steps_) {
       names_.push_back(db_.prepared(schema_, step.sql, step.params));
     }
@@ -97,17 +104,25 @@ class Pipeline {
       send_prepared(db_, names_[i].c_str(), steps_[i].params);
       sent_.push_back({.place = steps_[i].place});
     }
+    send_setting(unit_time_);
     each_statement([&](std::size_t unit, const SqlStatement& statement) {
       if (end_) return;
       const Result<void> fine = units_->sql.send(db_, units_->commit.shard.plugin, statement);
       if (fine) return sent_.push_back({.place = Step::Place::unit, .unit = unit});
       refuse(Failure("42601", fine.error().message), {Step::Place::unit, unit});
     });
+    send_setting(usual_time_);
     if (!end_) {
       send_prepared(db_, commit_.c_str(), {});
       sent_.push_back({.place = Step::Place::commit});
     }
     must_send(db_, PQpipelineSync(db_.native()));
+  }
+
+  void send_setting(const std::string& name) {
+    if (units_ == nullptr) return;
+    send_prepared(db_, name.c_str(), {});
+    sent_.push_back({.place = Step::Place::ours});
   }
 
   void drain() {
@@ -161,7 +176,8 @@ class Pipeline {
   const UnitsSql* units_;
   std::string begin_;
   std::string commit_;
-  std::vector<std::string> names_;  // of steps_
+  std::string unit_time_, usual_time_;  // where there are units
+  std::vector<std::string> names_;      // of steps_
   std::vector<Place> sent_;
   std::optional<PipelineEnd> end_;
 };
@@ -244,6 +260,7 @@ std::vector<std::pair<std::size_t, Error>> find_failing_units(Connection& db, co
   prepare_units(db, units, failed);
   const Transaction transaction(db);  // rolled back at the end, whatever is found
   db.run(schema, fence.sql, fence.params);
+  db.run_once(kUnitTime);
   bool time_is_over = false;
   for (std::size_t i = 0; i < units.commit.units.size() && !time_is_over; ++i) {
     if (failed.contains(i)) continue;

@@ -88,9 +88,6 @@ Error explain_to_author(const Failure& failure, const std::string& text, Duratio
 /// SQL of units, for the commit. Immutable.
 class PluginUnits final : public UnitSql {
  public:
-  /// `limit`: the statement_timeout of the commits' connections.
-  explicit PluginUnits(Duration limit) : limit_(limit) {}
-
   Result<void> prepare(Connection& db, const std::string& plugin,
                        const SqlStatement& statement) override {
     return PluginSql::of(db, plugin).prepare(statement);
@@ -100,11 +97,8 @@ class PluginUnits final : public UnitSql {
     return PluginSql::of(db, plugin).send(statement);
   }
   Error explain(const Failure& failure, const SqlStatement& statement) override {
-    return explain_to_author(failure, statement.text, limit_);
+    return explain_to_author(failure, statement.text, kUnitLimit);
   }
-
- private:
-  const Duration limit_;
 };
 
 }  // namespace host::postgres

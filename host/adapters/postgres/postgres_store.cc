@@ -56,6 +56,10 @@ void PostgresStore::Parts::stop() {
     for (const auto& [plugin, workers] : committers) {
       for (const auto& worker : workers) all.push_back(worker.get());
     }
+    for (const auto& [plugin, workers] : sql) {
+      all.push_back(workers.queries.get());
+      all.push_back(workers.finder.get());
+    }
   }
   for (const auto& worker : readers) all.push_back(worker.get());
   for (Worker* worker : {tails_worker.get(), keeper.get()}) {
@@ -68,7 +72,10 @@ void PostgresStore::Parts::stop() {
   if (house.joinable()) house.join();
 }
 
-Conninfo PostgresStore::Parts::where_of(const std::string&) const { return where; }
+Conninfo PostgresStore::Parts::where_of(const std::string& plugin) const {
+  const auto login = options.login ? options.login(plugin) : std::nullopt;
+  return login ? where.with("user", login->user).with("password", login->password) : where;
+}
 
 void PostgresStore::Parts::on_commit_worker(const ShardRef& shard, Worker::Job job) {
   Worker* worker = nullptr;

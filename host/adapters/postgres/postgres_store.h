@@ -1,6 +1,9 @@
 #pragma once
 
+#include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,9 +16,18 @@
 
 namespace host::postgres {
 
+/// The login role of a plugin, which `host db init` makes.
+struct Login {
+  std::string user;
+  std::string password;
+};
+
 struct Options {
   std::string url;            // as Conninfo::parse() takes it
   std::string password = {};  // wins over what the URL and the environment say; empty: as they say
+  /// Who commits for a plugin and runs its SQL; nothing, or empty: the one role of the URL for all.
+  std::function<std::optional<Login>(const std::string& plugin)> login = {};
+  std::filesystem::path spool = {};  // folder of long answers; empty: the system's temporary one
   const ports::Clock& clock;  // of ages and of answers that are kept; epochs go by the database's
   ports::Logger* logger = nullptr;
   ports::Metrics* metrics = nullptr;

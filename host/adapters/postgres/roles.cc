@@ -77,8 +77,14 @@ class Init {
     } else {
       run("create role " + quoted(name) + " login");
     }
-    const std::optional<std::string> password = roles_.password(name);
-    if (!password && !there) return invalid("there is no password for the new role " + name);
+    const Result<std::optional<std::string>> given = roles_.password(name);
+    if (!given) return given.error();
+    const std::optional<std::string>& password = *given;
+    if (!password && !there) {
+      return invalid(
+          "there is no password for the new role " + name,
+          "HOST_PASSWORD__" + name + ", or a file " + name + " in the folder of --passwords");
+    }
     if (password) {
       if (Result<void> set = set_password(name, *password); !set) return set;
     }

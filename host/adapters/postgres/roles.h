@@ -17,8 +17,8 @@ std::string role_of(const std::string& host_role, const std::string& plugin);
 struct Roles {
   std::string host = "host";  // owns the schemas
   std::vector<std::string> plugins;
-  /// The password of a role; nothing: it keeps the one it has.
-  std::function<std::optional<std::string>(const std::string& role)> password;
+  /// The password of a role; nothing: it keeps the one it has. Its errors end the run.
+  std::function<Result<std::optional<std::string>>(const std::string& role)> password;
 };
 
 /// Makes the host's role, a login role, a schema and grants per plugin, and takes from PUBLIC what

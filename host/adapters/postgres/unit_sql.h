@@ -8,9 +8,13 @@
 
 namespace host::postgres {
 
+/// How long one statement of a unit may hold up the commits of its plugin.
+inline constexpr Duration kUnitLimit = std::chrono::seconds(1);
+
 /// How the commit runs SQL of plugins. The pipeline of a commit is
 ///
-///   BEGIN; fence; journal; slice of the checkpoint; replies ...; the units' statements; COMMIT
+///   BEGIN; fence; journal; slice of the checkpoint; replies ...; the units' statements, each at
+///   most kUnitLimit; COMMIT
 ///
 /// on a connection whose unqualified names are those of the plugin's schema, and whose role is the
 /// plugin's where it has one. Each statement gives exactly one result. When one fails (and not for

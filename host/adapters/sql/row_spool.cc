@@ -80,10 +80,11 @@ int unnamed_file(const std::filesystem::path& folder) {
   return made;
 }
 
-Error failed(const char* what) {
-  return retryable_error(Error::Code::unavailable,
-                         std::string(what) + " a long answer in a file " +
-                             "of the data folder: " + std::strerror(errno));
+Error failed(const char* what, const std::filesystem::path& folder) {
+  const char* const why = std::strerror(errno);
+  return retryable_error(
+      Error::Code::unavailable,
+      std::string(what) + " a long answer in a file of " + folder.string() + ": " + why);
 }
 
 }  // namespace
@@ -118,11 +119,11 @@ Result<void> RowSpool::add(const std::vector<SqlValue>& row) {
 
 Result<void> RowSpool::flush() {
   if (file_ < 0) file_ = unnamed_file(folder_);
-  if (file_ < 0) return failed("keeping");
+  if (file_ < 0) return failed("keeping", folder_);
   for (std::size_t done = 0; done < buffer_.size();) {
     const ssize_t n = ::write(file_, buffer_.data() + done, buffer_.size() - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return failed("keeping");
+    if (n <= 0) return failed("keeping", folder_);
     done += static_cast<std::size_t>(n);
   }
   written_ += buffer_.size();
@@ -146,7 +147,7 @@ Result<void> RowSpool::fill(std::size_t wanted) {
     const ssize_t n = ::pread(file_, buffer_.data() + before, room, static_cast<off_t>(read_));
     buffer_.resize(before + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return failed("reading");
+    if (n <= 0) return failed("reading", folder_);
     read_ += static_cast<std::uint64_t>(n);
   }
   return {};

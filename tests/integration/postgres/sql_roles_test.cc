@@ -10,6 +10,8 @@ namespace {
 using postgres::init_roles;
 using postgres::role_of;
 
+std::optional<std::string> keeps(const std::string&) { return std::nullopt; }
+
 std::string all(const std::vector<std::string>& lines) {
   std::string out;
   for (const std::string& line : lines) out += line + "\n";
@@ -23,7 +25,7 @@ TEST_CASE("db init makes roles, schemas and grants, and says so; a second run ma
                                        Catch::Contains("role " + host + "_owls: made") &&
                                        Catch::Contains("schema plugin_toads: made") &&
                                        !Catch::Contains("secret"));
-  database.roles().password = [](const std::string&) { return std::nullopt; };
+  database.roles().password = keeps;
   const auto again = must(init_roles(*database.as_superuser(), database.roles()));
   CHECK_THAT(all(again), !Catch::Contains("made") && Catch::Contains("schema plugin_owls: there"));
   database.migrate("owls", {"create table owls_t (id bigint)"});  // the passwords still work
@@ -37,7 +39,9 @@ TEST_CASE("a plugin that comes later gets its role, and a new password replaces 
   must(postgres::apply_migrations(*cats, "cats", {"create table cats_t (id bigint)"}));
   CHECK(postgres::wall_problem(*cats, "cats") == "");
 
-  database.roles().password = [](const std::string&) { return "another one"; };
+  database.roles().password = [](const std::string&) {
+    return std::optional<std::string>("another one");
+  };
   must(init_roles(*database.as_superuser(), database.roles()));
   REQUIRE_THROWS_AS(database.as_plugin("owls"), postgres::Failure);
   const auto server = database.as_superuser();
@@ -114,7 +118,7 @@ TEST_CASE("db init refuses what would be no wall, and leaves nothing behind") {
   CHECK_THAT(init_roles(*server, roles).error().to_string(), Catch::Contains("is a member of"));
   server->session().run("drop role " + strong);
 
-  roles.password = [](const std::string&) { return std::nullopt; };
+  roles.password = keeps;
   CHECK_THAT(init_roles(*server, roles).error().to_string(),
              Catch::Contains("no password for the new role"));
   roles.plugins = {std::string(60, 'x')};

@@ -17,23 +17,36 @@ namespace host::postgres_tests {
 using postgres::Connection;
 using postgres::PluginSql;
 
+/// Roles are the server's, not the database's: who makes some, drops them.
+inline void drop_roles(const TestDatabase& database, const postgres::Roles& roles) {
+  try {
+    std::vector<std::string> names{roles.host};
+    for (const std::string& plugin : roles.plugins) {
+      names.push_back(postgres::role_of(roles.host, plugin));
+    }
+    const auto here = database.connect_here();
+    for (const std::string& name : names) {
+      here->session().run("reassign owned by \"" + name + "\" to current_user");
+      here->session().run("drop owned by \"" + name + "\"");
+    }
+    for (const std::string& name : names) here->session().run("drop role \"" + name + "\"");
+  } catch (const postgres::Failure&) {
+    // The server is away, and its roles with it.
+  }
+}
+
 class PluginDatabase {
  public:
   explicit PluginDatabase(std::vector<std::string> plugins = {"owls", "toads"})
       : plugins_(std::move(plugins)) {
-    // Roles are the server's, not the database's.
     roles_.host = "h_" + database_.name();
     roles_.plugins = plugins_;
-    roles_.password = [](const std::string& role) { return "secret of " + role; };
+    roles_.password = [](const std::string& role) { return std::optional("secret of " + role); };
     made_ = must(postgres::init_roles(*database_.connect_here(), roles_));
   }
   ~PluginDatabase() {
-    try {
-      for (const std::string& plugin : plugins_) drop(postgres::role_of(roles_.host, plugin));
-      drop(roles_.host);
-    } catch (const postgres::Failure&) {
-      // The server is away, and its roles with it.
-    }
+    roles_.plugins = plugins_;
+    drop_roles(database_, roles_);
   }
   PluginDatabase(const PluginDatabase&) = delete;
   PluginDatabase& operator=(const PluginDatabase&) = delete;
@@ -60,13 +73,6 @@ class PluginDatabase {
   }
 
  private:
-  void drop(const std::string& role) const {
-    const auto here = database_.connect_here();
-    here->session().run("reassign owned by \"" + role + "\" to current_user");
-    here->session().run("drop owned by \"" + role + "\"");
-    here->session().run("drop role \"" + role + "\"");
-  }
-
   TestDatabase database_;
   const std::vector<std::string> plugins_;
   postgres::Roles roles_;
@@ -76,8 +82,7 @@ class PluginDatabase {
 /// Runs one statement as the commit does: prepared, then in a transaction by pipeline.
 inline Result<void> write(Connection& db, const std::string& plugin,
                           const SqlStatement& statement) {
-  const postgres::PluginUnits units(db.limits().statement);
-  postgres::UnitSql& sql = const_cast<postgres::PluginUnits&>(units);
+  postgres::PluginUnits sql;
   if (auto done = sql.prepare(db, plugin, statement); !done) return done;
   PGconn* const native = db.native();
   REQUIRE(PQenterPipelineMode(native) == 1);

@@ -53,6 +53,11 @@ TEST_CASE("what aggregates give is a number as in SQLite") {
   both.query(
       "select id / 2 as half, id % 3 as rest, id * 0.5 as f, -id as minus from v_t"
       " order by id");
+  CHECK(both.query("select id > 3 as big, y = 0.5 as half, x is null as none from v_t"
+                   " where id in (3, 4) order by id") ==
+        "[{\"big\":0,\"half\":1,\"none\":0},{\"big\":1,\"half\":1,\"none\":0}]");
+  CHECK(both.query("select round(sum(id), 1) as r, min(x) as least, count(*) as n from v_t") ==
+        "[{\"r\":28,\"least\":\"x\",\"n\":7}]");
   both.query("select coalesce(sum(y), 0) as total, max(y) as most from v_t where id = 0");
 }
 

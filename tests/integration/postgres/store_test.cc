@@ -273,18 +273,5 @@ TEST_CASE("a newer schema is refused and not touched", "[postgres]") {
   CHECK_THAT(newer.to_string(), Catch::Contains("77") && Catch::Contains("run the newer version"));
 }
 
-TEST_CASE("a plugin's SQL is refused by name", "[postgres]") {
-  const TestDatabase database;
-  Deployment host(database);
-  const ShardImage image = host.claim(kShard);
-  ShardCommit commit = next_commit(kShard, image, "harry", "one");
-  commit.units = {{"m1", {{"insert into owls_t values (1)", {}, "a.lua", 3}}}};
-  const CommitResult result = host.commit(commit);
-  CHECK(result.status == Status::sql_failed);
-  REQUIRE(result.failed.size() == 1);
-  CHECK(result.failed[0].second.code == Error::Code::unsupported);
-  CHECK_FALSE(host.state(kShard, "harry"));
-}
-
 }  // namespace
 }  // namespace host::postgres_tests
