@@ -16,7 +16,7 @@ class BothClocks {
   void advance(Duration d) {
     clock_.advance(d);
     turned_ += std::chrono::duration_cast<std::chrono::milliseconds>(d);
-    postgres_tests::connect(database_)->session().run(
+    postgres_tests::connect(database_)->execute(
         "create or replace function host.clock_ms() returns bigint language sql volatile as"
         " 'select (extract(epoch from clock_timestamp()) * 1000)::bigint + (" +
         std::to_string(turned_.count()) + ")'");

@@ -137,6 +137,8 @@ CommitResult carry_out(Connection& db, const ShardCommit& commit, const CommitCo
   } catch (const Failure& failure) {
     // COMMIT was not sent, or the transaction is known to be gone.
     return job.away(Status::not_now, failure);
+  } catch (const std::exception& error) {  // no memory: who knows where
+    return job.away(Status::unknown, Failure::lost(error.what()));
   }
 }
 

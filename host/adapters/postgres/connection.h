@@ -73,6 +73,8 @@ class Connection {
 
   /// One statement of ours, one round trip, prepared.
   Rows run(const Schema& schema, const char* sql, const Params& params = {});
+  /// One statement without parameters, whose answer is of no interest.
+  void execute(const std::string& sql) { run_once(sql.c_str()); }
   /// One statement that is not prepared; text format where `binary` is false.
   ResultHolder run_once(const char* sql, const Params& params = {}, bool binary = true);
   /// The name of a prepared statement, which is made when it is not there yet.

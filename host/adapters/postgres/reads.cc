@@ -40,6 +40,14 @@ std::vector<StateRow> read_states(Connection& db, const Schema& schema, Partitio
   return states;
 }
 
+StateRow read_table_state(Connection& db, const Schema& schema, PartitionNumber shard,
+                          const std::string& key) {
+  const Rows row = db.run(
+      schema, "select bytes, version, quiet_until from ~host_state where shard = $1 and key = $2",
+      Params(shard, key));
+  return row.empty() ? StateRow{} : state_row(row, 0, 0);
+}
+
 std::vector<PendingRow> read_pending(Connection& db, const Schema& schema, PartitionNumber shard,
                                      const journal::Overlay& overlay,
                                      std::vector<std::int64_t> ids) {

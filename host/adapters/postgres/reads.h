@@ -16,6 +16,9 @@ namespace host::postgres {
 std::vector<ports::StateRow> read_states(Connection& db, const Schema& schema,
                                          PartitionNumber shard, const journal::Overlay& overlay,
                                          const std::vector<std::string>& keys);
+/// What the table alone says.
+ports::StateRow read_table_state(Connection& db, const Schema& schema, PartitionNumber shard,
+                                 const std::string& key);
 std::vector<ports::PendingRow> read_pending(Connection& db, const Schema& schema,
                                             PartitionNumber shard, const journal::Overlay& overlay,
                                             std::vector<std::int64_t> ids);

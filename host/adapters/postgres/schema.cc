@@ -1,6 +1,7 @@
 #include "host/adapters/postgres/schema.h"
 
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <random>
 
@@ -148,26 +149,36 @@ void set_meta(Connection& db, const char* name, const std::string& value) {
   db.run("host", "insert into ~meta (name, value) values ($1, $2)", Params(name, Bytes{value}));
 }
 
-Error newer(const std::string& what, const std::string& version, std::int64_t known) {
+/// Of a value of ours; -1: it is not there, or somebody else's.
+std::int64_t number(const std::optional<std::string>& text) {
+  std::int64_t value = -1;
+  if (!text) return value;
+  const auto read = std::from_chars(text->data(), text->data() + text->size(), value);
+  return read.ec == std::errc{} ? value : -1;
+}
+
+Error newer(const std::string& what, std::int64_t version, std::int64_t known) {
   return make_error(Error::Code::unsupported,
-                    what + " was made by a newer version of host (format " + version +
-                        "; this one knows " + std::to_string(known) + ")",
+                    what + " was made by a newer version of host (format " +
+                        std::to_string(version) + "; this one knows " + std::to_string(known) + ")",
                     "run the newer version");
 }
 
 }  // namespace
 
 Result<void> open_common_schema(Connection& db) {
-  Session& sql = db.session();
   Transaction transaction(db);
   db.run_once(kTakeLock);
-  if (sql.number("select count(*) from pg_tables where schemaname = 'host'"
-                 " and tablename = 'meta'") == 0) {
-    for (const char* table : kCommonTables) sql.run(table);
+  const bool is_new = db.run("",
+                             "select 1 from pg_tables where schemaname = 'host'"
+                             " and tablename = 'meta'")
+                          .empty();
+  if (is_new) {
+    for (const char* table : kCommonTables) db.execute(table);
     set_meta(db, "schema_version", std::to_string(kCommonVersion));
   }
-  const std::string version = meta(db, "schema_version").value_or("0");
-  if (std::stoll(version) > kCommonVersion) {
+  const std::int64_t version = number(meta(db, "schema_version"));
+  if (version > kCommonVersion) {
     return newer("the database's schema \"host\"", version, kCommonVersion);
   }
   transaction.commit();
@@ -188,7 +199,7 @@ Result<Identity> open_identity(Connection& db, PartitionNumber partitions) {
   const Identity identity{
       .database = meta(db, "database").value_or(""),
       .secret = meta(db, "secret").value_or(""),
-      .partitions = static_cast<PartitionNumber>(std::stol(meta(db, "partitions").value_or("0")))};
+      .partitions = static_cast<PartitionNumber>(number(meta(db, "partitions")))};
   transaction.commit();
   if (identity.partitions == partitions) return identity;
   return make_error(
@@ -199,19 +210,17 @@ Result<Identity> open_identity(Connection& db, PartitionNumber partitions) {
 }
 
 Result<void> open_plugin_schema(Connection& db, const std::string& plugin) {
-  Session& sql = db.session();
   const Schema schema = schema_of(plugin);
   Transaction transaction(db);
   db.run_once(kTakeLock);
   const Rows known = db.run("host", "select version from ~plugin where name = $1", Params(plugin));
   if (known.empty()) {
-    sql.run("create schema if not exists " + schema);
-    for (const char* table : kPluginTables) sql.run(in_schema(table, schema));
+    db.execute("create schema if not exists " + schema);
+    for (const char* table : kPluginTables) db.execute(in_schema(table, schema));
     db.run("host", "insert into ~plugin (name, version) values ($1, $2)",
            Params(plugin, kPluginVersion));
   } else if (known.integer(0, 0) > kPluginVersion) {
-    return newer("the database's schema " + schema, std::to_string(known.integer(0, 0)),
-                 kPluginVersion);
+    return newer("the database's schema " + schema, known.integer(0, 0), kPluginVersion);
   }
   transaction.commit();
   return {};

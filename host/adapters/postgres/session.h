@@ -14,9 +14,9 @@ class session;
 
 namespace host::postgres {
 
-/// One SOCI session. SOCI owns connecting, the schema and the host's occasional statements;
-/// native() is the same connection for what SOCI changes, cuts at a NUL or slows down: the commit,
-/// bytes, and plugin SQL. Not thread-safe: one thread at a time.
+/// One SOCI session. SOCI owns connecting; native() is the same connection, because SOCI cuts
+/// values at a NUL, changes types, sends one row at a time and waits without a deadline. Not
+/// thread-safe: one thread at a time.
 class Session {
  public:
   /// Blocks, at most as long as its connect_timeout. Throws Failure, with the server's SQLSTATE

@@ -98,10 +98,12 @@ void PostgresStore::read_state(const ShardRef& shard, std::string key, Executor&
         const Transaction snapshot(db, Transaction::Kind::snapshot);
         const Schema schema = schema_of(shard.plugin);
         if (!has_plugin(db, shard.plugin)) return StateRow{};
-        if (ours && newer) {
+        if (ours) {
           const Rows row = db.run(schema, "select epoch from ~host_shard where number = $1",
                                   Params(shard.number));
-          if (!row.empty() && row.integer(0, 0) == ours->epoch) return *newer;
+          const bool still_ours = !row.empty() && row.integer(0, 0) == ours->epoch;
+          if (still_ours && newer) return *newer;
+          if (still_ours) return read_table_state(db, schema, shard.number, key);
         }
         const Result<const Overlay*> tail = parts->tails.read(db, schema, shard);
         if (!tail) return tail.error();

@@ -17,9 +17,9 @@ Worker::Worker(Settings settings) : settings_(std::move(settings)) {
 
 Worker::~Worker() { stop(); }
 
-bool Worker::stopped() const {
+bool Worker::no_time() const {
   const std::lock_guard lock(mutex_);
-  return stopped_;
+  return cut_;
 }
 
 void Worker::submit(Job job) {
@@ -40,8 +40,9 @@ void Worker::stop() {
     std::unique_lock lock(mutex_);
     stopped_ = true;
     changed_.notify_all();
-    if (!changed_.wait_for(lock, settings_.stop_within, [this] { return done_; }) && db_) {
-      db_->cut();
+    if (!changed_.wait_for(lock, settings_.stop_within, [this] { return done_; })) {
+      cut_ = true;
+      if (db_) db_->cut();
     }
   }
   if (thread_.joinable()) thread_.join();
@@ -73,6 +74,10 @@ Connection* Worker::connection() {
     if (settings_.backends != nullptr) settings_.backends->remove(db_->backend_pid());
     const std::lock_guard lock(mutex_);
     db_.reset();
+  }
+  if (no_time()) {
+    why_ = retryable_error(Error::Code::unavailable, "the store is stopped");
+    return nullptr;
   }
   if (why_ && Steady::now() < again_) return nullptr;
   try {

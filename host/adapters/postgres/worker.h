@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -51,7 +52,7 @@ class Worker {
   /// Null: there is none, why_ says why.
   Connection* connection();
   void connect();
-  bool stopped() const;
+  bool no_time() const;
 
   const Settings settings_;
   // on the thread
@@ -65,6 +66,7 @@ class Worker {
   std::deque<Job> queue_;
   bool stopped_ = false;
   bool done_ = false;
+  bool cut_ = false;                // no time is left: what is still queued is not done
   std::unique_ptr<Connection> db_;  // set and reset under it; used by the thread without
 
   std::thread thread_;
@@ -78,6 +80,8 @@ Result<T> guarded(Connection* db, const Error* why, const std::string& what, Rea
     return read(*db);
   } catch (const Failure& failure) {
     return to_error(failure, what);
+  } catch (const std::exception& error) {  // no memory
+    return make_error(Error::Code::internal, what + ": " + error.what());
   }
 }
 

@@ -170,8 +170,8 @@ TEST_CASE("a refused connection says why, never its password", "[postgres]") {
 TEST_CASE("a password may have any character", "[postgres]") {
   const auto db = connect("postgres");
   const std::string odd = "a'b\\c d\"=%{}\xC3\xA9 ";
-  db->session().run("drop role if exists odd");
-  db->session().run("create role odd login password " + literal(odd));
+  db->execute("drop role if exists odd");
+  db->execute("create role odd login password " + literal(odd));
   const Conninfo where = must(Conninfo::parse(server()));
   const Connection made(where.with("user", "odd").with("password", odd), Limits{});
   CHECK(made.usable());

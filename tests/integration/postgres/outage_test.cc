@@ -14,14 +14,14 @@ const ShardRef kShard{"owls", 1};
 /// A trigger that runs `body` when the record of a commit is written; or, put off, at COMMIT.
 void at_record(postgres::Connection& db, std::int64_t commit_no, bool at_commit,
                const std::string& body) {
-  db.session().run(
+  db.execute(
       "create or replace function public.harm() returns trigger language plpgsql as $$"
       "begin if new.commit_no = " +
       std::to_string(commit_no) + " then " + body + "; end if; return new; end$$");
-  db.session().run(std::string("create constraint trigger harm after insert on"
-                               " plugin_owls.host_journal ") +
-                   (at_commit ? "deferrable initially deferred" : "") +
-                   " for each row execute function public.harm()");
+  db.execute(std::string("create constraint trigger harm after insert on"
+                         " plugin_owls.host_journal ") +
+             (at_commit ? "deferrable initially deferred" : "") +
+             " for each row execute function public.harm()");
 }
 
 /// Ends every connection of the host, as an administrator or a failing network does.
@@ -47,7 +47,7 @@ TEST_CASE("a backend that ends inside a commit wrote nothing, and the same commi
   CHECK(ended.error.code == Error::Code::unavailable);
   CHECK(ended.error.retryable);
   CHECK_FALSE(host.state(kShard, "harry"));
-  db->session().run("drop trigger harm on plugin_owls.host_journal");
+  db->execute("drop trigger harm on plugin_owls.host_journal");
   CHECK(host.commit(commit).status == Status::committed);
   CHECK(host.state(kShard, "harry") == "one");
 }
@@ -62,7 +62,7 @@ TEST_CASE("a backend that ends at COMMIT leaves the outcome unknown; a claim sho
   const CommitResult ended = host.commit(next_commit(kShard, image, "harry", "one"));
   INFO(ended.error.to_string());
   CHECK(ended.status == Status::unknown);
-  db->session().run("drop trigger harm on plugin_owls.host_journal");
+  db->execute("drop trigger harm on plugin_owls.host_journal");
   const ShardImage again = host.claim(kShard);
   CHECK(again.commit_no == image.commit_no);
   CHECK_FALSE(host.state(kShard, "harry"));
@@ -78,12 +78,11 @@ TEST_CASE("an answer that is not heard leaves the outcome unknown, though it was
   const ShardImage mine = host.claim(kShard);
   const auto db = database.connect_here();
   at_record(*db, mine.commit_no + 1, true, "perform pg_advisory_xact_lock(1)");
-  db->session().run(
-      "select pg_advisory_lock(1)");  // COMMIT waits for us, longer than the host does
+  db->execute("select pg_advisory_lock(1)");  // COMMIT waits for us, longer than the host does
   const CommitResult unheard = host.commit(next_commit(kShard, mine, "harry", "one"));
   INFO(unheard.error.to_string());
   CHECK(unheard.status == Status::unknown);
-  db->session().run("select pg_advisory_unlock(1)");
+  db->execute("select pg_advisory_unlock(1)");
   ShardImage again;
   CHECK(eventually([&] {  // it waits for the one that commits
     auto claimed = host.try_claim(kShard);
@@ -113,7 +112,7 @@ TEST_CASE("a commit that cannot be written is not now; a deadlock or a full disk
   CHECK(refused.error.retryable);
   CHECK(host.store().health() != "");
   CHECK(host.logger().lines().empty());
-  db->session().run("drop trigger harm on plugin_owls.host_journal");
+  db->execute("drop trigger harm on plugin_owls.host_journal");
   CHECK(host.commit(commit).status == Status::committed);
   CHECK(host.store().health() == "");
 }
@@ -193,9 +192,9 @@ TEST_CASE("while the database is away all is answered, and work goes on when it 
   host.reopen();
   const ShardImage image = host.claim(kShard);
   const auto admin = connect("postgres");
-  admin->session().run("alter database " + database.name() + " allow_connections false");
-  admin->session().run("select pg_terminate_backend(pid) from pg_stat_activity where datname = '" +
-                       database.name() + "'");
+  admin->execute("alter database " + database.name() + " allow_connections false");
+  admin->execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = '" +
+                 database.name() + "'");
   const ShardCommit commit = next_commit(kShard, image, "harry", "one");
   CHECK(host.commit(commit).status == Status::not_now);
   const auto states = host.try_states(kShard, {"harry"});
@@ -206,7 +205,7 @@ TEST_CASE("while the database is away all is answered, and work goes on when it 
   CHECK_FALSE(host.try_claim({"toads", 1}).ok());
   CHECK(eventually([&] { return !host.store().health().empty(); }));
 
-  admin->session().run("alter database " + database.name() + " allow_connections true");
+  admin->execute("alter database " + database.name() + " allow_connections true");
   CHECK(eventually([&] { return host.store().health().empty(); }));
   CHECK(eventually([&] { return host.commit(commit).status == Status::committed; }));
   CHECK(host.state(kShard, "harry") == "one");
@@ -218,7 +217,7 @@ TEST_CASE("a store that waits for its database can be stopped, twice", "[postgre
   const ShardImage image = host.claim(kShard);
   const auto db = database.connect_here();
   at_record(*db, image.commit_no + 1, true, "perform pg_advisory_xact_lock(1)");
-  db->session().run("select pg_advisory_lock(1)");
+  db->execute("select pg_advisory_lock(1)");
   Answer<CommitResult> answer;
   host.store().commit(
       std::make_shared<const ShardCommit>(next_commit(kShard, image, "harry", "one")),

@@ -41,11 +41,11 @@ class TestDatabase {
   TestDatabase() {
     static std::atomic<int> count{0};
     name_ = "case_" + std::to_string(::getpid()) + "_" + std::to_string(++count);
-    connect("postgres")->session().run("create database " + name_);
+    connect("postgres")->execute("create database " + name_);
   }
   ~TestDatabase() {
     try {
-      connect("postgres")->session().run("drop database " + name_ + " with (force)");
+      connect("postgres")->execute("drop database " + name_ + " with (force)");
     } catch (const postgres::Failure&) {
       // The server is away: so is the database, with its folder.
     }
