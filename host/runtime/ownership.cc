@@ -72,7 +72,9 @@ void Ownership::join_anew(const char* why) {
   parts_.metrics.add("host_member_rejoins_total", 1);
   parts_.executor.cancel(beat_timer_);
   parts_.executor.cancel(look_timer_);
-  for (const auto& [shard, phase] : std::exchange(held_, {})) parts_.hands.drop(shard);
+  for (const auto& [shard, phase] : std::exchange(held_, {})) {
+    if (!sabotage::kFencedFights) parts_.hands.drop(shard);
+  }
   if (leaving_) return left();
   join();
 }
@@ -215,14 +217,11 @@ void Ownership::end(const ShardRef& shard, Phase& phase) {
 }
 
 void Ownership::lost(const ShardRef& shard) {
+  if (sabotage::kFencedFights) return parts_.hands.start(shard);
   const auto held = held_.find(shard);
   if (held == held_.end()) return;
   if (held->second == Phase::ending) return ended(shard, shard.number < kFirstDoor);
-  if (held->second != Phase::working) return;
-  held->second = Phase::lost;
-  if (!sabotage::kFencedFights) return;
-  held->second = Phase::working;
-  parts_.hands.start(shard);
+  if (held->second == Phase::working) held->second = Phase::lost;
 }
 
 void Ownership::ended(const ShardRef& shard, bool clean) {

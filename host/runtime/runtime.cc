@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "host/base/check.h"
+#include "host/runtime/asks.h"
 #include "host/runtime/door.h"
 #include "host/runtime/gateway.h"
 #include "host/runtime/holdings.h"
@@ -167,6 +168,7 @@ void Runtime::start_owning() {
                                                             .metrics = env_.metrics},
                                            std::move(settings));
   hands_->tell(ownership_.get());
+  env_.asks.look_in(env_.store, *ownership_lane_);
   ownership_lane_->start();
   ownership_lane_->post([this] { ownership_->start(); });
 }
@@ -257,6 +259,7 @@ void Runtime::stop_owning(Duration within) {
   ownership_lane_->post(
       [this, within, left] { ownership_->leave(within, [left] { left->set_value(); }); });
   over.wait_for(within + std::chrono::seconds(1));
+  env_.asks.look_no_more();
   ownership_lane_->stop();
 }
 

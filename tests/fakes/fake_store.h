@@ -111,8 +111,9 @@ class FakeStore : public ports::Store {
   std::vector<ports::DeadLetter> dead() const;
   std::size_t timer_count(const ShardRef& shard) const;
   std::size_t pending_count(const ShardRef& shard) const;
-  std::size_t commits() const;  // carried out so far
-  std::size_t fenced() const;   // refused so far, because the shard had another owner
+  std::size_t commits() const;      // carried out so far
+  std::size_t reply_reads() const;  // calls of load_replies() that were answered
+  std::size_t fenced() const;       // refused so far, because the shard had another owner
 
  private:
   struct Shard;
@@ -153,7 +154,7 @@ class FakeStore : public ports::Store {
   std::function<std::optional<Error>(const std::string&, const SqlStatement&)> on_sql_;
   std::function<Result<SqlRows>(const std::string&, const SqlStatement&)> on_query_;
   bool stopped_ = false;
-  std::size_t fenced_ = 0;
+  std::size_t fenced_ = 0, reply_reads_ = 0;
 };
 
 }  // namespace host::fakes

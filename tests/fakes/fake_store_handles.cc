@@ -86,6 +86,11 @@ std::vector<FakeStore::RanSql> FakeStore::sql() const {
   return content_->sql;
 }
 
+std::size_t FakeStore::reply_reads() const {
+  std::lock_guard lock(mutex_);
+  return reply_reads_;
+}
+
 std::size_t FakeStore::fenced() const {
   std::lock_guard lock(mutex_);
   return fenced_;

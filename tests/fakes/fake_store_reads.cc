@@ -96,6 +96,7 @@ void FakeStore::load_replies(std::vector<std::string> ask_ids, Executor& executo
                              Callback<std::vector<std::optional<std::string>>> callback) {
   using Payloads = std::vector<std::optional<std::string>>;
   answer(executor, std::move(callback), [this, ids = std::move(ask_ids)]() -> Result<Payloads> {
+    ++reply_reads_;
     if (std::optional<Error> error = next_read_failure()) return *std::move(error);
     Payloads payloads;
     for (const std::string& id : ids) {

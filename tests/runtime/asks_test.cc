@@ -66,4 +66,58 @@ TEST_CASE("a callback that asks again when it is dropped does not hang", "[asks]
   SUCCEED("it came back");
 }
 
+namespace {
+
+/// Another process, which commits replies.
+struct Elsewhere {
+  explicit Elsewhere(World& world) : w(world) {
+    w.store.claim({"p", 0}, lane, [this](auto image) { commit.epoch = image->epoch; });
+    w.settle();
+    commit.shard = {"p", 0};
+  }
+  void reply(const std::string& id, const std::string& payload) {
+    commit.replies = {{id, payload, w.now() + hours(1)}};
+    w.store.commit(std::make_shared<ports::ShardCommit>(commit), lane,
+                   [](const ports::CommitResult& result) {
+                     REQUIRE(result.status == ports::CommitResult::Status::committed);
+                   });
+    ++commit.commit_no;
+    w.settle();
+  }
+  World& w;
+  fakes::ManualExecutor lane{w.scheduler};
+  ports::ShardCommit commit;
+};
+
+}  // namespace
+
+TEST_CASE("a reply that another process commits arrives where the store is shared", "[asks]") {
+  World w;
+  fakes::ManualExecutor control{w.scheduler};
+  Elsewhere elsewhere(w);
+  w.asks.look_in(w.store, control);
+  for (const char* id : {"a", "b", "c"}) w.asks.wait(id, seconds(5), w.lane, w.keep());
+  w.pass(milliseconds(100));
+  REQUIRE(w.got.empty());
+  REQUIRE(w.store.reply_reads() == 5);  // one for all, every 20 ms
+  elsewhere.reply("b", "yes");
+  w.pass(milliseconds(20));
+  REQUIRE(w.got == std::vector<std::string>{"yes"});
+  w.store.fail_next_read(retryable_error(Error::Code::unavailable, "away"));
+  elsewhere.reply("c", "later");
+  w.asks.reply("a", "from here");
+  w.pass(milliseconds(40));
+  REQUIRE(w.got == std::vector<std::string>{"yes", "from here", "later"});
+  const std::size_t reads = w.store.reply_reads();
+  w.pass(seconds(10));
+  REQUIRE(w.store.reply_reads() == reads);  // nobody asks any more
+  w.asks.wait("d", seconds(5), w.lane, w.keep());
+  w.asks.look_no_more();
+  w.asks.look_no_more();
+  elsewhere.reply("d", "unheard");
+  w.pass(seconds(10));
+  REQUIRE(w.got.back() == "timeout");
+  REQUIRE(w.store.reply_reads() == reads);
+}
+
 }  // namespace host::runtime

@@ -1,6 +1,7 @@
 // The real Runtime on real lanes; made for the thread sanitizer.
 #include <atomic>
 #include <boost/asio/io_context.hpp>
+#include <deque>
 #include <future>
 #include <thread>
 
@@ -21,6 +22,14 @@ class SystemClock : public ports::Clock {
   }
 };
 
+ports::Step ask(const std::string& key) {
+  return fakes::wait_for(
+      {.id = 1,
+       .what =
+           ports::AskEffect{.message = {.topic = "in", .key = key, .payload = "ask", .headers = {}},
+                            .timeout = seconds(60)}});
+}
+
 /// Counts "in" in its key's state and hands every third on to "in2", which counts, too.
 std::shared_ptr<const ports::Revision> revision(int n) {
   fakes::FakeScript script;
@@ -30,7 +39,7 @@ std::shared_ptr<const ports::Revision> revision(int n) {
   for (const char* topic : {"in", "in2"}) {
     script.manifest.on.push_back({.topic = topic, .key_field = "", .once = {}, .retry = {}});
   }
-  for (const char* pattern : {"/one", "/three"}) {
+  for (const char* pattern : {"/one", "/three", "/ask"}) {
     Manifest::Route route;
     route.method = "POST";
     route.pattern = pattern;
@@ -42,6 +51,17 @@ std::shared_ptr<const ports::Revision> revision(int n) {
     const bool http = call.kind == ports::Call::Kind::http;
     if (answers.empty() && (http || call.message->payload != "x")) return query();
     UnitOfWork unit;
+    if (!http && call.message->payload == "ask") {
+      unit.reply = "heard " + *call.message->key;
+      return fakes::done(std::move(unit));
+    }
+    if (http && routes.at(call.route).pattern == "/ask") {
+      if (answers.size() == 1) return ask(call.request.body);
+      ports::Step step;
+      step.http = ports::HttpOutcome{
+          .response = json_response(200, std::get<std::string>(answers.at(1))), .unit = {}};
+      return step;
+    }
     if (http) {
       const int emits = routes.at(call.route).pattern == "/one" ? 1 : 3;
       for (int i = 0; i < emits; ++i) {
@@ -64,9 +84,9 @@ std::shared_ptr<const ports::Revision> revision(int n) {
   return fakes::make_revision(std::move(script));
 }
 
-runtime::Environment environment(Outside& w, ports::Clock& clock) {
-  return {w.log,  w.store,        clock, w.chance, w.metrics, w.logger,
-          w.asks, w.env.identity, "",    {},       false};
+runtime::Environment environment(Outside& w, ports::Clock& clock, runtime::Asks& asks) {
+  return {w.log, w.store,        clock, w.chance, w.metrics, w.logger,
+          asks,  w.env.identity, "",    {},       false};
 }
 
 int count_of(Outside& w, const std::string& key) {
@@ -80,7 +100,7 @@ TEST_CASE("lanes under load, new code, requests and a stop while busy lose and d
   const bool shared = GENERATE(true, false);
   Outside w(shared, kPartitions);
   SystemClock clock;
-  const runtime::Environment env = environment(w, clock);
+  const runtime::Environment env = environment(w, clock, w.asks);
   std::map<std::string, int> sent;
   std::vector<std::pair<std::string, std::shared_ptr<fakes::Exchange>>> requests;
   const auto send = [&](int i) {
@@ -167,11 +187,13 @@ TEST_CASE("runtimes that share their servers hand shards and doors over while th
   Outside w(false, kPartitions);
   SystemClock clock;
   fakes::FakeMembers members(clock);
-  const runtime::Environment env = environment(w, clock);
+  std::deque<runtime::Asks> asks;  // each has its own
   const auto start = [&] {
+    asks.emplace_back();
     auto runtime = std::make_unique<runtime::Runtime>(
-        env, runtime::Runtime::Settings{
-                 .lanes = 2, .ready = [] { return HttpResponse{}; }, .members = &members});
+        environment(w, clock, asks.back()),
+        runtime::Runtime::Settings{
+            .lanes = 2, .ready = [] { return HttpResponse{}; }, .members = &members});
     REQUIRE(runtime->add(revision(1)).ok());
     runtime->start();
     return runtime;
@@ -184,6 +206,12 @@ TEST_CASE("runtimes that share their servers hand shards and doors over while th
   const auto wait_for = [](const std::function<bool()>& done) {
     const auto end = std::chrono::steady_clock::now() + seconds(60);
     while (!done()) REQUIRE(std::chrono::steady_clock::now() < end);
+  };
+  // Exchanges belong to their lane while it runs.
+  const auto answered = [](runtime::Runtime& runtime, const fakes::Exchange& exchange) {
+    std::promise<bool> promise;
+    runtime.lane(0).post([&] { promise.set_value(exchange.answer.has_value()); });
+    return promise.get_future().get();
   };
   std::map<std::string, int> sent;
   const auto send = [&](int messages) {
@@ -205,6 +233,22 @@ TEST_CASE("runtimes that share their servers hand shards and doors over while th
                                 std::make_unique<fakes::FakeResponder>(exchange, runtime.lane(1)));
     });
   };
+  // Of one of them, for a key of each shard: half of the replies others commit.
+  const auto ask_all = [&](runtime::Runtime& runtime) {
+    std::vector<std::shared_ptr<fakes::Exchange>> asked;
+    for (int i = 0; i < 12; ++i) {
+      asked.push_back(std::make_shared<fakes::Exchange>());
+      HttpRequest r;
+      r.method = "POST";
+      r.target = r.path = "/ask";
+      r.body = "asked-" + std::to_string(i);
+      runtime.lane(0).post([&runtime, r, exchange = asked.back()] {
+        runtime.gateway(0).handle(
+            r, std::make_unique<fakes::FakeResponder>(exchange, runtime.lane(0)));
+      });
+    }
+    return asked;
+  };
   auto first = start();
   send(200);
   wait_for([&] { return running(*first) == kPartitions; });
@@ -213,6 +257,11 @@ TEST_CASE("runtimes that share their servers hand shards and doors over while th
     send(200);
     wait_for([&] { return running(*first) == 2 && running(*second) == 2; });
     send(200);
+    const auto asked = ask_all(*second);
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      wait_for([&] { return answered(*second, *asked[i]); });
+      REQUIRE(asked[i]->answer->body == "heard asked-" + std::to_string(i));
+    }
     request(*first);
     request(*second);
     REQUIRE(first->publish(revision(2 + round)).ok());
@@ -239,6 +288,7 @@ TEST_CASE("runtimes that share their servers hand shards and doors over while th
     REQUIRE(count_of(w, key) == count);
     REQUIRE(count_of(w, "z" + key) == count / 3);
   }
+  REQUIRE(w.store.reply_reads() > 0);
   REQUIRE(members.view().members.empty());
   for (const ports::Lease& lease : members.view().leases) REQUIRE(lease.owner.empty());
   REQUIRE(w.metrics.value("host_fences_total") == 0);
@@ -266,7 +316,7 @@ TEST_CASE("a runtime whose lane a turn held beyond its deadline ends with what s
     w.append("in", "k" + std::to_string(w.log.records("in").size()), payload);
   }
   {
-    runtime::Runtime runtime(environment(w, clock),
+    runtime::Runtime runtime(environment(w, clock, w.asks),
                              {.lanes = 1, .ready = [] { return HttpResponse{}; }});
     running = &runtime;
     REQUIRE(runtime.add(fakes::make_revision(std::move(script))).ok());

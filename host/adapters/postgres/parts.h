@@ -70,6 +70,7 @@ struct PostgresStore::Parts {
   const Conninfo where;
   const Meters meters;
   Health health;
+  Backends backends;
   Images images;
   KnownSchemas schemas;
   PluginUnits units;

@@ -7,6 +7,8 @@
 namespace host::postgres {
 namespace {
 
+constexpr const char* kLockNotAvailable = "55P03";
+
 Conninfo with_password(Conninfo where, const std::string& password) {
   return password.empty() ? where : where.with("password", password);
 }
@@ -33,7 +35,8 @@ void PostgresStore::Parts::start() {
                                                      .limits = options.limits,
                                                      .schema = {},
                                                      .logger = options.logger,
-                                                     .health = &health});
+                                                     .health = &health,
+                                                     .backends = &backends});
   };
   for (int i = 0; i < std::max(options.read_connections, 1); ++i) readers.push_back(worker());
   tails_worker = worker();
@@ -89,7 +92,8 @@ void PostgresStore::Parts::on_commit_worker(const ShardRef& shard, Worker::Job j
                                                       .limits = options.limits,
                                                       .schema = schema_of(shard.plugin),
                                                       .logger = options.logger,
-                                                      .health = &health}));
+                                                      .health = &health,
+                                                      .backends = &backends}));
       }
       worker = workers[static_cast<std::size_t>(shard.number) % workers.size()].get();
     }
@@ -120,6 +124,7 @@ PostgresStore::PostgresStore(std::unique_ptr<Parts> parts) : parts_(std::move(pa
 PostgresStore::~PostgresStore() { stop(); }
 
 void PostgresStore::stop() { parts_->stop(); }
+std::vector<int> PostgresStore::backends() const { return parts_->backends.all(); }
 std::string PostgresStore::health() const { return parts_->health.text(); }
 
 void PostgresStore::claim(const ShardRef& shard, Executor& executor,
@@ -129,7 +134,13 @@ void PostgresStore::claim(const ShardRef& shard, Executor& executor,
                  Connection* db, const Error* why) mutable {
         auto work = [&](Connection& c) -> Result<ports::ShardImage> {
           if (Result<void> there = parts->ensure_schema(shard.plugin); !there) return there.error();
-          return take_shard(c, shard, parts->images, parts->options.bounds);
+          try {
+            return take_shard(c, shard, parts->images, parts->options.bounds);
+          } catch (const Failure& failure) {
+            const auto& blocked = parts->options.claim_blocked;
+            if (failure.is(kLockNotAvailable) && blocked) blocked(shard);
+            throw;
+          }
         };
         executor.post(
             [callback = std::move(callback),

@@ -37,6 +37,9 @@ struct Options {
   int read_connections = 2;     // for all plugins
   /// How often what is not kept any more is dropped; kForever: never by itself.
   Duration retain_every = std::chrono::seconds(30);
+  /// Told, on any thread, of a shard that could not be claimed because its row stays locked. Must
+  /// not block; null: nobody is.
+  std::function<void(const ShardRef&)> claim_blocked = nullptr;
   Duration look_every = std::chrono::seconds(1);  // at the database's health, and at idle shards
 };
 
@@ -99,6 +102,8 @@ class PostgresStore final : public ports::Store {
   Result<void> remember_good(const std::string& plugin, const GoodSources& sources) override;
   Result<std::optional<GoodSources>> last_good(const std::string& plugin) override;
   std::string health() const override;
+  /// The server's processes that work for this store now.
+  std::vector<int> backends() const;
 
  private:
   struct Parts;

@@ -70,6 +70,7 @@ void Worker::loop() {
 Connection* Worker::connection() {
   if (db_ && db_->still_there()) return db_.get();
   if (db_) {
+    if (settings_.backends != nullptr) settings_.backends->remove(db_->backend_pid());
     const std::lock_guard lock(mutex_);
     db_.reset();
   }
@@ -98,6 +99,7 @@ void Worker::connect() {
   auto db = std::make_unique<Connection>(settings_.where, settings_.limits, settings_.schema);
   // A plan is kept from when its table was small: ours are by key, however large a table gets.
   db->run_once("set enable_seqscan = off");
+  if (settings_.backends != nullptr) settings_.backends->add(db->backend_pid());
   const std::lock_guard lock(mutex_);
   db_ = std::move(db);
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 
+#include "host/adapters/postgres/backends.h"
 #include "host/adapters/postgres/connection.h"
 #include "host/adapters/postgres/health.h"
 #include "host/base/executor.h"
@@ -31,6 +32,7 @@ class Worker {
     Schema schema = {};  // of unqualified names
     ports::Logger* logger = nullptr;
     Health* health = nullptr;
+    Backends* backends = nullptr;  // told which server process works for it
     Duration stop_within = std::chrono::seconds(5);
   };
 

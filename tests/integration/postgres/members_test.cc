@@ -1,0 +1,138 @@
+// Members on a real server: what the contract leaves to them.
+#include <map>
+
+#include "host/adapters/postgres/postgres_members.h"
+#include "host/adapters/postgres/postgres_store.h"
+#include "host/adapters/postgres/schema.h"
+#include "tests/fakes/manual_executor.h"
+#include "tests/integration/postgres/support.h"
+
+namespace host::postgres {
+namespace {
+
+using postgres_tests::must;
+using postgres_tests::TestDatabase;
+
+struct World {
+  World() : lane(scheduler) { must(open_common_schema(*database.connect_here())); }
+
+  std::unique_ptr<PostgresMembers> make(std::function<std::vector<int>()> backends = nullptr) {
+    return must(PostgresMembers::make({.url = database.url(), .backends = std::move(backends)}));
+  }
+  /// What an asynchronous call answers.
+  template <class T>
+  Result<T> wait(const std::function<void(UniqueFunction<void(Result<T>)>)>& call) {
+    std::optional<Result<T>> answer;
+    call([&](Result<T> result) { answer = std::move(result); });
+    REQUIRE(scheduler.wait_until([&] { return answer.has_value(); }));
+    return std::move(*answer);
+  }
+  /// Asks again and again, each time with an answer.
+  bool soon(const std::function<bool()>& done) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!done()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+    }
+    return true;
+  }
+  void join(ports::Members& members, const std::string& id) {
+    must(wait<void>([&](auto done) { members.join({.id = id}, lane, std::move(done)); }));
+  }
+  void take(ports::Members& members, const std::string& id, ports::Lease seen) {
+    const auto got = must(wait<std::vector<ports::Lease>>(
+        [&](auto done) { members.take(id, {seen}, lane, std::move(done)); }));
+    REQUIRE(got.size() == 1);
+  }
+  ports::MembersView look(ports::Members& members) {
+    return must(wait<ports::MembersView>([&](auto done) { members.look(lane, std::move(done)); }));
+  }
+
+  TestDatabase database;
+  fakes::Scheduler scheduler;
+  fakes::ManualExecutor lane;
+};
+
+}  // namespace
+
+TEST_CASE("a member hears when another one joins, releases or leaves", "[members]") {
+  World w;
+  const auto members = w.make(), other = w.make();
+  int hints = 0;
+  members->on_change(w.lane, [&] { ++hints; });
+  const auto heard = [&](const std::function<void()>& what) {
+    const int before = hints;
+    what();
+    return w.scheduler.wait_until([&] { return hints > before; });
+  };
+  // Listening begins at some time: what was notified of before is not heard.
+  int joined = 0;
+  REQUIRE(w.soon([&] {
+    if (hints == 0) w.join(*other, "early-" + std::to_string(++joined));
+    return hints > 0;
+  }));
+  CHECK(heard([&] { w.join(*other, "a"); }));
+  CHECK(heard([&] { other->release("a", {{"p", 0}}, w.lane, [](const Result<void>&) {}); }));
+  CHECK(heard([&] { other->beat("a", true, w.lane, [](const Result<void>&) {}); }));
+  CHECK(heard([&] { other->leave("a", w.lane, [](const Result<void>&) {}); }));
+}
+
+TEST_CASE("a database that is away is told so, and tried again", "[members]") {
+  World w;
+  const auto members = w.make();
+  w.join(*members, "a");
+  postgres_tests::connect("postgres")
+      ->session()
+      .run("select pg_terminate_backend(pid) from pg_stat_activity where datname = '" +
+           w.database.name() + "'");
+  REQUIRE(w.soon([&] {
+    return w.wait<void>([&](auto done) { members->beat("a", false, w.lane, std::move(done)); })
+        .ok();
+  }));
+  members->stop();
+  members->stop();
+  const auto after =
+      w.wait<ports::MembersView>([&](auto done) { members->look(w.lane, std::move(done)); });
+  REQUIRE(after.error().code == Error::Code::unavailable);
+}
+
+TEST_CASE("who may claim a shard ends the process that a dead member left with its row locked",
+          "[members]") {
+  World w;
+  const ShardRef shard{"owls", 1};
+  auto zombie_connection = w.database.connect_here();
+  const int pid = zombie_connection->backend_pid();
+  const auto zombie = w.make([pid] { return std::vector<int>{pid}; });
+  const auto members = w.make();
+  Options options{.url = w.database.url(), .clock = w.scheduler.clock()};
+  options.limits.lock = std::chrono::milliseconds(200);
+  options.claim_blocked = [&](const ShardRef& blocked) {
+    members->end_backends_of_former_owner(blocked);
+  };
+  const auto store = must(PostgresStore::make(options));
+  must(store->open_deployment(2));
+  const auto claim = [&] {
+    return w.wait<ports::ShardImage>(
+        [&](auto done) { store->claim(shard, w.lane, std::move(done)); });
+  };
+  w.join(*zombie, "z");
+  w.take(*zombie, "z", {shard, "", 0});
+  must(claim());
+  must(w.wait<void>([&](auto done) { zombie->beat("z", false, w.lane, std::move(done)); }));
+  // In the middle of a commit it is stopped.
+  zombie_connection->run_once("set idle_in_transaction_session_timeout = 0");  // as in a pipeline
+  zombie_connection->run_once("begin");
+  zombie_connection->run_once("update plugin_owls.host_shard set epoch = epoch where number = 1");
+
+  w.join(*members, "a");
+  CHECK_FALSE(claim().ok());  // of a living member nothing is ended
+  CHECK(w.look(*members).members.size() == 2);
+  const ports::Member dead = w.look(*members).members.at(1);
+  must(w.wait<void>([&](auto done) { members->bury(dead, w.lane, std::move(done)); }));
+  w.take(*members, "a", w.look(*members).leases.at(0));
+  CHECK_FALSE(claim().ok());
+  REQUIRE(w.soon([&] { return claim().ok(); }));
+  CHECK_THROWS_AS(zombie_connection->run_once("commit"), Failure);
+  CHECK_FALSE(store->backends().empty());
+}
+
+}  // namespace host::postgres
