@@ -113,7 +113,8 @@ class Commit {
     if (result.failed.empty() && end.place == Step::Place::unit) {
       // Alone it does not fail: it is named all the same, or the commit would be tried for ever.
       const SqlStatement& statement = commit_.units[end.unit].sql.front();
-      result.failed.emplace_back(end.unit, context_.units.explain(end.failure, statement));
+      result.failed.emplace_back(
+          end.unit, context_.units.explain(db_, commit_.shard.plugin, end.failure, statement));
     }
     if (result.failed.empty()) return away(Status::not_now, end.failure);
     result.error = result.failed.front().second;

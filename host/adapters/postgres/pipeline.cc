@@ -218,7 +218,7 @@ std::optional<Error> try_unit(Connection& db, const UnitsSql& units, std::size_t
   } catch (const Failure& failure) {
     time_is_over = failure.is(kTimeIsOver);
     if (is_environment(failure) && !time_is_over) throw;
-    failed = units.sql.explain(failure, *at);
+    failed = units.sql.explain(db, units.commit.shard.plugin, failure, *at);
   }
   if (failed && at != nullptr) {
     failed->file = at->file;

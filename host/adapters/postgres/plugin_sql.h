@@ -38,6 +38,7 @@ class PluginSql {
   /// For units of a commit, as UnitSql says.
   Result<void> prepare(const SqlStatement& statement);
   Result<void> send(const SqlStatement& statement);
+  Error explain(const Failure& failure, const SqlStatement& statement);
 
   /// In a read-only transaction of its own; the whole answer, 16 MB at most.
   Result<SqlRows> query(const SqlStatement& statement);
@@ -79,6 +80,7 @@ class PluginSql {
   std::map<std::string, Prepared> statements_;  // by text and kinds of values
   std::size_t made_ = 0;                        // names are never given twice
   bool sent_ = false;                           // since the last prepare()
+  bool outdated_ = false;  // a table has changed under a statement: all are prepared anew
 };
 
 /// What the server said about a plugin's statement. `limit`: that a 57014 ran out of. Throws
@@ -96,8 +98,9 @@ class PluginUnits final : public UnitSql {
                     const SqlStatement& statement) override {
     return PluginSql::of(db, plugin).send(statement);
   }
-  Error explain(const Failure& failure, const SqlStatement& statement) override {
-    return explain_to_author(failure, statement.text, kUnitLimit);
+  Error explain(Connection& db, const std::string& plugin, const Failure& failure,
+                const SqlStatement& statement) override {
+    return PluginSql::of(db, plugin).explain(failure, statement);
   }
 };
 

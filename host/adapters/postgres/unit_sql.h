@@ -38,7 +38,9 @@ class UnitSql {
                             const SqlStatement& statement) = 0;
   /// The Error of a statement that the server refused, for the script's author; environment
   /// failures (is_environment()) do not come here, but 57014, its own time being over, does.
-  virtual Error explain(const Failure& failure, const SqlStatement& statement) = 0;
+  /// Throws Failure when the commit is to be repeated: a table has changed under the statement.
+  virtual Error explain(Connection& db, const std::string& plugin, const Failure& failure,
+                        const SqlStatement& statement) = 0;
 };
 
 }  // namespace host::postgres

@@ -124,6 +124,21 @@ TEST_CASE("a write that does not end fails alone, and what comes after it is tri
   CHECK(w.host.state(kShard, "harry") == "written");
 }
 
+TEST_CASE("a table that gets a column costs no message its attempt", "[sql]") {
+  World w;
+  const std::vector<ports::CommitUnit> units{
+      {"m",
+       {{"insert into owls_t (id) select coalesce(max(id), 0) + 1 from owls_t returning *", {}}}}};
+  REQUIRE(w.commit(units).status == Status::committed);
+  must(w.host.store().migrate("owls", {"create table owls_t (id bigint primary key, x text)",
+                                       "alter table owls_t add column y text"}));
+  const CommitResult first = w.commit(units);
+  REQUIRE(first.status == Status::not_now);
+  CHECK(first.error.retryable);
+  CHECK(w.commit(units).status == Status::committed);
+  CHECK(w.ask("select count(*) from plugin_owls.owls_t") == 2);
+}
+
 TEST_CASE("a query whose connection was cut may be repeated", "[sql]") {
   World w;
   must(w.query("select id from owls_t"));

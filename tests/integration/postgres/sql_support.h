@@ -105,7 +105,7 @@ inline Result<void> write(Connection& db, const std::string& plugin,
   REQUIRE(PQexitPipelineMode(native) == 1);
   db.rollback();
   if (!sent) return sent;
-  if (failure) return sql.explain(*failure, statement);
+  if (failure) return sql.explain(db, plugin, *failure, statement);
   return {};
 }
 
