@@ -1,5 +1,5 @@
-# mimalloc: a message's memory is often freed on another thread than the one that allocated it, and
-# the C library's malloc takes half as long again for the same work (docs/benchmarks.md, engine).
+# mimalloc: most of what a message costs beside the codec is memory. With the C library's malloc the
+# engine bench took 13.1 us of CPU a message, with this one 10.7 (November 2026, 20,000 states).
 # Only programs link it, so that the sanitizers keep their own.
 add_library(host_allocator INTERFACE)
 if(NOT HOST_SANITIZE)

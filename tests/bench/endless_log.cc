@@ -1,6 +1,7 @@
 #include "tests/bench/endless_log.h"
 
 #include "host/core/partition.h"
+#include "tests/bench/support.h"
 
 namespace host::bench {
 namespace {
@@ -30,6 +31,9 @@ EndlessLog::EndlessLog(const fakes::ManualClock& clock, std::size_t keys)
   for (std::size_t i = 0; i < keys; ++i) {
     std::string key = key_of(i);
     keys_[static_cast<std::size_t>(partition_of(key, kPartitions))].push_back(std::move(key));
+  }
+  for (const auto& keys_here : keys_) {
+    if (keys_here.empty()) give_up("--keys is too small: a partition has none");
   }
 }
 

@@ -418,6 +418,24 @@ TEST_CASE("planned failures of claims and reads are met once") {
 
 // ---- recorders ----
 
+TEST_CASE("a log that keeps a few records has the last of them, at their offsets") {
+  ManualClock clock;
+  FakeLog log(clock, {.keep = 2});
+  const std::vector<ports::TopicSettings> topics{{.name = "t", .partitions = 1}};
+  REQUIRE(log.ensure_topics(topics));
+  for (const char* payload : {"a", "b", "c"}) {
+    ports::Append record;
+    record.topic = "t";
+    record.payload = payload;
+    REQUIRE_FALSE(log.append_now(std::vector<ports::Append>{record}));
+  }
+  const std::vector<Record> kept = log.records("t");
+  REQUIRE(kept.size() == 2);
+  CHECK(kept[0].payload == "b");
+  CHECK(kept[1].payload == "c");
+  CHECK(kept[1].offset == 2);
+}
+
 TEST_CASE("recorders keep what they were told") {
   RecordingLogger logger;
   logger.log(ports::LogLevel::warn, "the owl is late", {{"key", "harry"}});

@@ -363,6 +363,8 @@ class BadInputTest(unittest.TestCase):
         cls.addCleanup = cls.addClassCleanup  # the host outlives a test
         cls.host = process.Host(cls, cls.folder, "--plugin", FILE, "--plugin", "good.lua",
                                 "--lanes", "1", "--partitions", "4",
+                                # Full long before a slow machine has used up a turn of 100 ms.
+                                "--memory", "32MB",
                                 environment={"HOST_SET__bad__password": PASSWORD})
         del cls.addCleanup
         cls.pid = cls.host.process.pid

@@ -144,6 +144,11 @@ std::string Client::rest() {
   return std::exchange(held_, {});
 }
 
+bool Client::has_bytes() const {
+  pollfd now{fd_, POLLIN, 0};
+  return ::poll(&now, 1, 0) > 0;
+}
+
 bool Client::ended() { return rest().empty(); }
 void Client::close_sending() { wire_->close_sending(); }
 void Client::close() {
@@ -235,6 +240,7 @@ std::size_t Lane::max_body(const HttpRequest& head) {
 
 void Lane::handle(HttpRequest request, std::unique_ptr<ports::HttpResponder> responder) {
   asked.push_back(request.method + " " + request.path);
+  if (on_asked) on_asked(request.path);
   const std::string& path = request.path;
   if (path == "/echo" || path == "/large") {
     const std::string body =

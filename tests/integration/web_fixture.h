@@ -43,7 +43,8 @@ class Client {
   std::string read_until(std::string_view mark);
   /// Everything up to the end of the connection, which must come.
   std::string rest();
-  bool ended();  // the server closed, and nothing else was to be read
+  bool has_bytes() const;  // there is something to read by now
+  bool ended();            // the server closed, and nothing else was to be read
   void close_sending();
   void close();
   void reset();  // goes away with a reset
@@ -90,6 +91,7 @@ class Lane : public ports::HttpHandler {
   std::map<std::string, std::unique_ptr<ports::HttpResponder>> held;
   std::deque<std::shared_ptr<ports::HttpStream>> streams;
   std::vector<std::string> asked;
+  std::function<void(const std::string& path)> on_asked;
   int closed_streams = 0;
   std::vector<bool> written;
 

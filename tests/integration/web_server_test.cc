@@ -225,6 +225,55 @@ TEST_CASE("a client that sends much lets others have their turn in between") {
   });
 }
 
+TEST_CASE("answers leave when the turn is over, and those that are there leave with a server") {
+  Lane lane;
+  Client first(lane.port());
+  Client second(lane.port());
+  for (Client* client : {&first, &second}) {
+    client->send(get("/echo"));
+    client->answer();
+  }
+  SECTION("of one round of the loop") {
+    bool early = true;
+    lane.on_asked = [&](const std::string& path) {
+      if (path == "/big/2") early = first.has_bytes();
+    };
+    lane.run([&] {  // the loop sees nothing of what happens here
+      first.send(get("/big/1"));
+      first.delivered();
+      second.send(get("/big/2"));
+      second.delivered();
+    });
+    CHECK(first.answer().body == "b");
+    CHECK(second.answer().body == "bb");
+    lane.run([&] { CHECK_FALSE(early); });
+  }
+  SECTION("of one piece of work on the lane") {
+    first.send(get("/hold/first"));
+    second.send(get("/hold/second"));
+    lane.wait_for("/hold/first");
+    lane.wait_for("/hold/second");
+    lane.run([&] {
+      for (auto& [path, responder] : lane.held) {
+        CHECK_FALSE(first.has_bytes());
+        responder->respond({.status = 200, .headers = {}, .body = path});
+      }
+    });
+    CHECK(first.answer().body == "/hold/first");
+    CHECK(second.answer().body == "/hold/second");
+  }
+  SECTION("of a server that ends in the same turn") {
+    first.send(get("/hold/first"));
+    lane.wait_for("/hold/first");
+    lane.run([&] {
+      lane.held.at("/hold/first")->respond({.status = 200, .headers = {}, .body = "done"});
+      lane.server.reset();
+    });
+    CHECK(first.answer().body == "done");
+    CHECK(second.ended());
+  }
+}
+
 TEST_CASE("an answer to a client that went away has no effect") {
   Lane lane;
   Client client(lane.port());

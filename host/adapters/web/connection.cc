@@ -109,7 +109,7 @@ void Connection::on_eof() {
   // Who reads no stream to its end has gone; who waits for an answer may have closed one half only.
   const bool streams = std::any_of(slots_.begin(), slots_.end(),
                                    [](const Slot& slot) { return slot.streaming && !slot.whole; });
-  if (streams || (slots_.empty() && !writing_)) abort();
+  if (streams || resting()) abort();
 }
 
 void Connection::process() {
@@ -180,7 +180,7 @@ void Connection::fail(int status, std::string_view detail) {
   slot.taken = slot.complete = true;
   slot.response = problem(status, detail);
   in_.clear();
-  if (!processing_) pump();
+  pump();
 }
 
 void Connection::set_phase(Phase phase) {
@@ -229,7 +229,7 @@ void Connection::respond(SlotId id, HttpResponse response) {
   }
   slot->taken = slot->complete = true;
   slot->response = std::move(response);
-  ready();
+  pump();
 }
 
 void Connection::begin_stream(SlotId id, HttpResponse head, ports::HttpResponder::Body body) {
@@ -244,7 +244,7 @@ void Connection::begin_stream(SlotId id, HttpResponse head, ports::HttpResponder
   slot->response = std::move(head);
   const bool nobody_reads = (eof_ || core_->draining) && !slot->whole;
   if (nobody_reads || slot->framing.head_request) end_stream(*slot);
-  ready();
+  pump();
 }
 
 void Connection::stream_write(SlotId id, std::string bytes, Done done) {
@@ -260,7 +260,7 @@ void Connection::stream_write(SlotId id, std::string bytes, Done done) {
       append_chunk(slot->chunks, bytes);
     }
   }
-  ready();
+  pump();
 }
 
 void Connection::stream_on_close(SlotId id, UniqueFunction<void()> callback) {
@@ -278,7 +278,7 @@ void Connection::stream_finish(SlotId id) {
   slot->closed = true;  // its owner knows
   slot->on_close = nullptr;
   end_stream(*slot);
-  ready();
+  pump();
 }
 
 void Connection::stream_dropped(SlotId id) {
@@ -310,17 +310,6 @@ void Connection::drop(Slot& slot) {
 
 void Connection::tell_done(Done done, bool alive) {
   asio::post(core_->io, [call = std::move(done), alive]() mutable { call(alive); });
-}
-
-/// Sends now, or once all answers of this turn of the loop are there.
-void Connection::ready() {
-  if (processing_ || closed_ || pump_posted_) return;
-  if (slots_.size() == 1) return pump();
-  pump_posted_ = true;
-  asio::post(core_->io, [self = shared_from_this()] {
-    self->pump_posted_ = false;
-    if (!self->closed_) self->pump();
-  });
 }
 
 // ---- writing ----
@@ -363,7 +352,7 @@ void Connection::pump_slot(Slot& slot) {
 
 /// Moves what may leave into the outgoing bytes, in order.
 void Connection::pump() {
-  if (closed_ || closing_) return;
+  if (processing_ || closed_ || closing_) return;
   const std::size_t before = out_.size();
   if (before == 0 && out_.capacity() < core_->spare.capacity()) out_.swap(core_->spare);
   while (!slots_.empty() && !closing_) {
@@ -388,6 +377,11 @@ void Connection::pump() {
   if (write_deadline_ != kNever) {
     write_deadline_ += time_to_take(out_.size() - before);
   }
+  if (!std::exchange(write_due_, true)) core_->poller->after_turn(*this);
+}
+
+void Connection::on_turn_over() {
+  write_due_ = false;
   write();
 }
 
@@ -432,14 +426,13 @@ void Connection::flushed() {
   if (closing_) return finish_closing();
   if (resting() && eof_) return abort();
   if (resting() && core_->draining) return leave();
-  if (processing_) return;
   update_read_deadline();
   if (!stalled_ || input_closed_) return read();
-  if (paused() || pump_posted_) return;
+  if (paused() || process_posted_) return;
   // Requests that waited while too much was unanswered; nothing is read until they are parsed.
-  pump_posted_ = true;
+  process_posted_ = true;
   asio::post(core_->io, [self = shared_from_this()] {
-    self->pump_posted_ = false;
+    self->process_posted_ = false;
     if (!self->closed_) self->process();
   });
 }

@@ -58,6 +58,7 @@ class Connection final : public Poller::Watcher, public std::enable_shared_from_
   /// Answers 503 and closes, without reading a request.
   void refuse_overload();
   void on_ready(bool readable, bool writable, bool hangup) override;
+  void on_turn_over() override;
   void on_tick();
   void drain();
   /// Drops the client now; whoever still answers has no effect.
@@ -108,7 +109,6 @@ class Connection final : public Poller::Watcher, public std::enable_shared_from_
   void update_read_deadline();
 
   Slot* find(SlotId id);
-  void ready();
   void pump();
   void pump_slot(Slot& slot);
   void write();
@@ -141,10 +141,11 @@ class Connection final : public Poller::Watcher, public std::enable_shared_from_
   bool readable_ = false;  // as far as we know there is more to read
   bool hangup_ = false;    // and an end of it
   bool read_posted_ = false;
+  bool write_due_ = false;   // when the turn is over
   bool writing_ = false;     // waits until the socket takes more
   bool processing_ = false;  // answers wait until all that was read is parsed
   bool stalled_ = false;     // parsing stopped before the end of in_: too much is unanswered
-  bool pump_posted_ = false;
+  bool process_posted_ = false;
   bool continue_wanted_ = false;
   bool input_closed_ = false;  // no more requests are taken from this client
   bool eof_ = false;           // the client sends no more

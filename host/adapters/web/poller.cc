@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 
 #include <array>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -36,10 +37,26 @@ bool Poller::add(int fd, Watcher& watcher) {
 }
 
 void Poller::keep(std::shared_ptr<void> thing) {
-  if (in_round_) kept_.push_back(std::move(thing));
+  if (in_round_ || !after_turn_.empty()) kept_.push_back(std::move(thing));
+}
+
+void Poller::after_turn(Watcher& watcher) {
+  const bool first = after_turn_.empty();
+  after_turn_.push_back(&watcher);
+  if (first && !in_round_) {
+    boost::asio::post(epoll_.get_executor(), [self = shared_from_this()] { self->end_turn(); });
+  }
+}
+
+/// Who asks meanwhile is told in this turn, too.
+void Poller::end_turn() {
+  for (std::size_t i = 0; i < after_turn_.size(); ++i) after_turn_[i]->on_turn_over();
+  after_turn_.clear();
+  if (!in_round_) kept_.clear();
 }
 
 void Poller::stop() {
+  end_turn();
   boost::system::error_code ec;
   epoll_.close(ec);
 }
@@ -62,7 +79,7 @@ void Poller::round() {
         ->on_ready(hangup || (what & EPOLLIN) != 0, hangup || (what & EPOLLOUT) != 0, hangup);
   }
   in_round_ = false;
-  kept_.clear();
+  end_turn();
   if (epoll_.is_open()) wait();
 }
 

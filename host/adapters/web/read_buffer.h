@@ -5,8 +5,9 @@
 
 namespace host::web {
 
-/// The bytes that came and are not parsed yet. One without bytes has no memory of its own: what
-/// the connection before it read into is still in the processor's caches. Only on its lane.
+/// The bytes that came and are not parsed yet. A small one without bytes has no memory of its
+/// own: what the connection before it read into is still in the processor's caches. Only on its
+/// lane.
 class ReadBuffer {
  public:
   static constexpr std::size_t kSmall = 4096;

@@ -220,12 +220,12 @@ void Server::Impl::stop() {
   acceptor_.close(ec);
   timer_.cancel();
   drained_.clear();
+  core_->poller->stop();  // what was answered leaves
   while (!core_->connections.empty()) {
     const std::shared_ptr<Connection> connection = core_->connections.front();
     connection->abort();
   }
   core_->on_removed = nullptr;
-  core_->poller->stop();
 }
 
 Server::Stats Server::Impl::stats() const {

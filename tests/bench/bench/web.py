@@ -58,10 +58,11 @@ def start_nginx(setup):
 
 
 def measure_both(setup, ours, theirs):
-    """{connections: ([ours], [theirs])}, in turns."""
+    """{connections: ([ours], [theirs])}, in turns: many short ones, for what disturbs a machine that
+    others share comes and goes within seconds."""
     found = {each: ([], []) for each in CONNECTIONS}
-    seconds = setup.seconds(5, 2)
-    for _ in setup.rounds():
+    seconds = setup.seconds(3, 2)
+    for _ in setup.rounds(7):
         for connections in CONNECTIONS:
             found[connections][0].append(
                 load(setup, ours.port, connections, "orders", seconds, [ours.pid]))
