@@ -1,5 +1,7 @@
 #include "host/app/control_loop.h"
 
+#include <algorithm>
+
 namespace host::app {
 
 void ControlLoop::post(UniqueFunction<void()> work) {
@@ -26,11 +28,14 @@ void ControlLoop::cancel(TimerId id) {
   std::erase_if(delayed_, [id](const auto& entry) { return entry.second.id == id; });
 }
 
-bool ControlLoop::take(UniqueFunction<void()>& work) {
+/// Waits for work; false: there was none until then, or the loop ends.
+bool ControlLoop::take(UniqueFunction<void()>& work, Clock::time_point until) {
   std::unique_lock lock(mutex_);
   while (!quit_) {
     const auto first = delayed_.begin();
-    if (first != delayed_.end() && first->first <= Clock::now()) {
+    const Clock::time_point now = Clock::now();
+    if (now >= until) return false;
+    if (first != delayed_.end() && first->first <= now) {
       work = std::move(first->second.work);
       delayed_.erase(first);
       return true;
@@ -40,10 +45,10 @@ bool ControlLoop::take(UniqueFunction<void()>& work) {
       ready_.pop_front();
       return true;
     }
-    if (first == delayed_.end()) {
+    const Clock::time_point due = first == delayed_.end() ? until : std::min(until, first->first);
+    if (due == Clock::time_point::max()) {
       changed_.wait(lock);
     } else {
-      const Clock::time_point due = first->first;
       changed_.wait_until(lock, due);
     }
   }
@@ -52,10 +57,21 @@ bool ControlLoop::take(UniqueFunction<void()>& work) {
 
 void ControlLoop::run() {
   UniqueFunction<void()> work;
-  while (take(work)) {
+  while (take(work, Clock::time_point::max())) {
     work();
     work = nullptr;
   }
+}
+
+bool ControlLoop::run_for(Duration time) {
+  const Clock::time_point until = Clock::now() + time;
+  UniqueFunction<void()> work;
+  while (take(work, until)) {
+    work();
+    work = nullptr;
+  }
+  const std::lock_guard lock(mutex_);
+  return !quit_;
 }
 
 void ControlLoop::quit() {

@@ -22,6 +22,8 @@ class ControlLoop final : public Executor {
 
   /// Runs what is posted until quit(). Work that is left is dropped with the loop.
   void run();
+  /// The same for so long; false: quit() was called.
+  bool run_for(Duration time);
   void quit();
 
  private:
@@ -30,7 +32,7 @@ class ControlLoop final : public Executor {
     TimerId id;
     UniqueFunction<void()> work;
   };
-  bool take(UniqueFunction<void()>& work);
+  bool take(UniqueFunction<void()>& work, Clock::time_point until);
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -1,15 +1,14 @@
 // `host db init`: roles and schemas of plugins in a PostgreSQL database.
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 
-#include "host/adapters/files/read_file.h"
 #include "host/adapters/postgres/roles.h"
 #include "host/adapters/telemetry/logger.h"
 #include "host/adapters/telemetry/metrics.h"
 #include "host/app/call_parts.h"
 #include "host/app/commands.h"
 #include "host/app/load_revision.h"
+#include "host/app/role_passwords.h"
 #include "host/script/watchdog.h"
 
 namespace host::app {
@@ -60,28 +59,6 @@ std::variant<std::vector<std::string>, int> plugins_of(const Options& options) {
   return names;
 }
 
-/// Passwords of roles, from a folder with a file a role, else from variables.
-class Passwords {
- public:
-  explicit Passwords(const Options& options) : options_(options) {}
-
-  Result<std::optional<std::string>> of(const std::string& role) const {
-    const auto file = std::filesystem::path(options_.passwords) / role;
-    if (!options_.passwords.empty() && std::filesystem::exists(file)) {
-      Result<std::string> text = files::read_file(file.string());
-      if (!text) return text.error();
-      while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
-      return std::optional(*text);
-    }
-    const auto found = options_.password_variables.find(role);
-    if (found == options_.password_variables.end()) return std::optional<std::string>();
-    return std::optional(found->second);
-  }
-
- private:
-  const Options& options_;
-};
-
 Result<std::vector<std::string>> init(const postgres::Conninfo& where,
                                       const postgres::Roles& roles) {
   try {
@@ -97,12 +74,12 @@ Result<std::vector<std::string>> init(const postgres::Conninfo& where,
 int db_init_command(const Options& options) {
   const auto plugins = plugins_of(options);
   if (const int* code = std::get_if<int>(&plugins)) return *code;
-  const Result<postgres::Conninfo> where = postgres::Conninfo::parse(options.store);
+  const Result<postgres::Conninfo> where = postgres::Conninfo::parse(*options.store);
   if (!where) {
     std::fprintf(stderr, "host: %s\n", where.error().to_string().c_str());
     return kUsage;
   }
-  const Passwords passwords(options);
+  const RolePasswords passwords(options.passwords, options.password_variables);
   const postgres::Roles roles{
       .host = options.role,
       .plugins = std::get<std::vector<std::string>>(plugins),

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/app/options.h"
+#include "host/app/servers.h"
 #include "host/app/table_reader.h"
 #include "host/script/data_file.h"
 
@@ -38,8 +39,7 @@ class Reader : public TableReader {
     } else if (name == "prefix") {
       deployment_.prefix = text_of(at, value);
     } else if (name == "log" || name == "store") {
-      const std::string why = refused_url(name, text_of(at, value).value_or(""));
-      if (!why.empty()) problem(at, why, "leave the field out");
+      url(at, value, name == "log" ? deployment_.log : deployment_.store);
     } else if (name == "partitions") {
       const bool good = value.is_number_integer() && value >= 1 && value <= 1024;
       if (good) deployment_.partitions = value.get<PartitionNumber>();
@@ -65,6 +65,17 @@ class Reader : public TableReader {
               {"listen", "admin", "auth", "tls", "admin_tls", "cors", "trusted_proxies", "log",
                "store", "prefix", "partitions", "topics", "plugins", "llm", "egress"});
     }
+  }
+
+  void url(const Path& at, const json& value, std::optional<std::string>& out) {
+    const std::optional<std::string> text = text_of(at, value);
+    if (!text) return;
+    const bool seen = !text->starts_with("env:") && !text->starts_with("file:");
+    out = resolved(at, *text);
+    if (!out) return;
+    const std::string why = at.back() == "log" ? log_url_problem("log", *out, seen)
+                                               : store_url_problem("store", *out, seen);
+    if (!why.empty()) problem(at, why);
   }
 
   void topics(const Path& at, const json& value) {

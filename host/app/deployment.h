@@ -30,6 +30,7 @@ struct Deployment {
 
   std::optional<std::string> listen;
   std::optional<std::string> admin;
+  std::optional<std::string> log, store;  // URLs; "embedded" is one
   std::optional<std::string> prefix;
   std::optional<PartitionNumber> partitions;
   std::map<std::string, Retention> topics;

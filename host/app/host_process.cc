@@ -12,6 +12,7 @@ namespace {
 
 constexpr Duration kTick = std::chrono::seconds(1);
 constexpr Duration kBeginTick = std::chrono::milliseconds(10);
+constexpr Duration kAwayTick = std::chrono::seconds(1);
 
 std::optional<tokens::BearerTokens> make_tokens(const RunSettings& settings) {
   if (!settings.auth) return std::nullopt;
@@ -30,30 +31,36 @@ HostProcess::HostProcess(Parts parts)
 HostProcess::~HostProcess() = default;
 
 std::optional<Exit> HostProcess::open() {
-  if (auto exit = open_store()) return exit;
+  if (auto exit = open_backends()) return exit;
+  if (auto exit = open_addresses()) return exit;
   if (auto exit = make_runtime()) return exit;
   if (auto exit = load_plugins()) return exit;
+  waiting_.reset();
   return listen();
 }
 
-std::optional<Exit> HostProcess::open_store() {
-  Result<std::unique_ptr<sqlite::Database>> database =
-      sqlite::Database::open({.dir = settings_.data,
-                              .clock = clock_,
-                              .logger = &parts_.logger,
-                              .metrics = &parts_.metrics});
-  if (!database) return cannot_run(database.error());
-  database_ = std::move(*database);
-  readiness_ = std::make_unique<Readiness>(*database_);
+std::optional<Exit> HostProcess::open_backends() {
+  Result<std::unique_ptr<Backends>> backends = Backends::make({.settings = settings_,
+                                                               .clock = clock_,
+                                                               .logger = parts_.logger,
+                                                               .metrics = parts_.metrics});
+  if (!backends) return cannot_run(backends.error());
+  backends_ = std::move(*backends);
+  readiness_ = std::make_unique<Readiness>(backends_->store());
   return std::nullopt;
 }
 
 std::optional<Exit> HostProcess::make_runtime() {
-  Result<ports::Store::Identity> identity = database_->open_deployment(settings_.partitions);
+  Result<ports::Store::Identity> identity =
+      backends_->store().open_deployment(settings_.partitions);
+  while (!identity && identity.error().retryable && backends_->are_servers()) {
+    if (!wait_for_servers(identity.error().to_string())) return Exit{kFine, {}};
+    identity = backends_->store().open_deployment(settings_.partitions);
+  }
   if (!identity) return cannot_run(identity.error());
   runtime_ = std::make_unique<runtime::Runtime>(
-      runtime::Environment{.log = *database_,
-                           .store = *database_,
+      runtime::Environment{.log = backends_->log(),
+                           .store = backends_->store(),
                            .clock = clock_,
                            .chance = chance_,
                            .metrics = parts_.metrics,
@@ -69,7 +76,9 @@ std::optional<Exit> HostProcess::make_runtime() {
           .ready = [this] { return readiness_->answer(); },
           .pages = [this](const HttpRequest& request) { return docs_.answer(request, true); },
           .changed = [this](const auto& plugins) { docs_.publish(plugins); },
-          .authenticator = authenticator()});
+          .authenticator = authenticator(),
+          .members = backends_->members(),
+          .admin = admin_address_ ? admin_address_->to_string() : ""});
   watcher_ = std::make_unique<files::FileWatcher>(
       parts_.control, [this](const std::vector<std::string>&) { reloader_->files_changed(); });
   reloader_ = std::make_unique<runtime::Reloader>(reloader_parts());
@@ -86,7 +95,10 @@ runtime::Reloader::Parts HostProcess::reloader_parts() {
       .smoke = parts_.smoke,
       .ensure_topics =
           [this](const Manifest& manifest) {
-            return database_->ensure_topics(topics_of(manifest, settings_));
+            Result<void> done =
+                backends_->log().ensure_topics(topics_of(manifest, settings_));
+            log_refused_ = !done.ok();
+            return done;
           },
       .add =
           [this](std::shared_ptr<const ports::Revision> revision) {
@@ -111,7 +123,7 @@ runtime::Reloader::Parts HostProcess::reloader_parts() {
             }
             watcher_->watch(std::move(watched));
           },
-      .store = *database_,
+      .store = backends_->store(),
       .metrics = parts_.metrics,
       .logger = parts_.logger,
   };
@@ -139,21 +151,49 @@ std::optional<Exit> HostProcess::load_plugins() {
   if (auto exit = check_plugins_together()) return exit;
   Exit exit{kFine, {}};
   for (const Deployment::Plugin& plugin : settings_.plugins) {
-    const runtime::Reloader::Answer answer = reloader_->start(plugin.file);
+    const runtime::Reloader::Answer answer = start_plugin(plugin.file);
     if (answer.kind == runtime::Reloader::Answer::Kind::live) continue;
     const bool away = answer.kind == runtime::Reloader::Answer::Kind::away;
-    exit.code = std::max(exit.code, away ? kCannotRun : kFindings);
+    if (away && backends_->are_servers()) return Exit{kFine, {}};  // asked to stop meanwhile
+    exit.code = std::max(exit.code, away || log_refused_ ? kCannotRun : kFindings);
     for (const Problem& problem : answer.problems) exit.text += problem.to_string() + "\n";
   }
   if (exit.code != kFine) return exit;
   for (const auto& revision : revisions_) {
-    if (Result<void> roles = check_roles(revision->manifest(), settings_); !roles) {
-      return cannot_run(roles.error());
-    }
+    Result<void> good = check_roles(revision->manifest(), settings_);
+    if (good) good = backends_->check_login(revision->manifest().name);
+    if (!good) return cannot_run(good.error());
   }
   for (const std::string& unused : scripts_.unused()) exit.text += "host: " + unused + "\n";
   if (!exit.text.empty()) return Exit{kUsage, exit.text};
   return std::nullopt;
+}
+
+/// Away: servers were, and the process shall stop.
+runtime::Reloader::Answer HostProcess::start_plugin(const std::string& file) {
+  for (;;) {
+    log_refused_ = false;
+    runtime::Reloader::Answer answer = reloader_->start(file);
+    const bool away = answer.kind == runtime::Reloader::Answer::Kind::away;
+    if (!away || !backends_->are_servers()) return answer;
+    if (!wait_for_servers(answer.problems.front().to_string())) return answer;
+  }
+}
+
+/// Serves a page that says who is away, for a while; false: the process shall stop.
+bool HostProcess::wait_for_servers(const std::string& why) {
+  if (!waiting_) {
+    waiting_ = std::make_unique<Waiting>();
+    serve_waiting_page();
+    waiting_->lane.start();
+  }
+  const char* who = log_refused_ ? "log" : "store";
+  waiting_->page.set({who, why});
+  if (std::exchange(waiting_->why, why) != why) {
+    parts_.logger.log(ports::LogLevel::warn, std::string("waiting for the ") + who,
+                      {{"error", why}});
+  }
+  return parts_.control.run_for(kAwayTick);
 }
 
 int HostProcess::serve() {
@@ -170,7 +210,7 @@ int HostProcess::serve() {
 void HostProcess::reload_all() { reloader_->reload_all(); }
 
 void HostProcess::wait_until_begun() {
-  if (readiness_->look_at(runtime_->shards())) return;
+  if (readiness_->look_at(runtime_->settled(), runtime_->shards())) return;
   parts_.control.post_after(kBeginTick, [this] { wait_until_begun(); });
 }
 
@@ -225,7 +265,7 @@ void HostProcess::shut_down() {
   servers_.clear();
   admin_server_.reset();
   files_.stop();
-  database_->stop();
+  backends_->stop();
   parts_.logger.log(ports::LogLevel::info, "stopped");
 }
 

@@ -25,18 +25,54 @@ std::string reachable(std::string address) {
 
 }  // namespace
 
+/// Ports and certificates, before there is anything to serve: what is wrong with them is said at
+/// once.
+std::optional<Exit> HostProcess::open_addresses() {
+  struct Listener {
+    const char* option;
+    const char* name;
+    std::optional<std::string> where;
+    const std::optional<TlsFilePaths>& files;
+    std::shared_ptr<web::Address>& address;
+    std::unique_ptr<TlsFiles>& tls;
+  };
+  const ListenerSettings& settings = settings_.listeners;
+  for (const Listener& listener :
+       {Listener{"--listen", "routes", settings_.listen, settings.tls, address_, tls_},
+        {"--admin", "admin", settings_.admin, settings.admin_tls, admin_address_, admin_tls_}}) {
+    if (!listener.where) continue;
+    Result<std::shared_ptr<web::Address>> address = web::Address::reserve(*listener.where);
+    if (!address) return cannot_listen(listener.option, address.error());
+    listener.address = std::move(*address);
+    if (!listener.files) continue;
+    auto tls =
+        TlsFiles::open(*listener.files, listener.name, parts_.control, clock_, parts_.logger);
+    if (!tls) return cannot_run(tls.error());
+    listener.tls = std::move(*tls);
+  }
+  return std::nullopt;
+}
+
+void HostProcess::serve_waiting_page() {
+  for (const auto& [address, tls] :
+       {std::pair{address_, tls_.get()}, {admin_address_, admin_tls_.get()}}) {
+    if (!address) continue;
+    web::ServerSettings settings{.logger = &parts_.logger};
+    if (tls != nullptr) settings.tls = tls->identity();
+    auto server = web::Server::listen(waiting_->lane.io(), address, waiting_->page, settings);
+    if (!server) {
+      parts_.logger.log(ports::LogLevel::warn, "nobody can be told that the host waits",
+                        {{"error", server.error().to_string()}});
+      continue;
+    }
+    waiting_->servers.push_back(std::move(*server));
+  }
+}
+
 std::optional<Exit> HostProcess::listen() {
-  Result<std::shared_ptr<web::Address>> address = web::Address::reserve(settings_.listen);
-  if (!address) return cannot_listen("--listen", address.error());
-  address_ = std::move(*address);
   const ListenerSettings& listeners = settings_.listeners;
   web::ServerSettings settings{.logger = &parts_.logger, .proxies = listeners.proxies};
-  if (listeners.tls) {
-    auto tls = TlsFiles::open(*listeners.tls, "routes", parts_.control, clock_, parts_.logger);
-    if (!tls) return cannot_run(tls.error());
-    tls_ = std::move(*tls);
-    settings.tls = tls_->identity();
-  }
+  if (tls_) settings.tls = tls_->identity();
   for (int i = 0; i < runtime_->lanes(); ++i) {
     ports::HttpHandler* handler = &runtime_->gateway(i);
     if (listeners.cors) {
@@ -48,27 +84,18 @@ std::optional<Exit> HostProcess::listen() {
     servers_.push_back(std::move(*server));
   }
   docs_.set_server(reachable(url(*address_, tls_ != nullptr)));
-  return settings_.admin ? listen_admin() : std::nullopt;
+  return admin_address_ ? listen_admin() : std::nullopt;
 }
 
 std::optional<Exit> HostProcess::listen_admin() {
-  Result<std::shared_ptr<web::Address>> address = web::Address::reserve(*settings_.admin);
-  if (!address) return cannot_listen("--admin", address.error());
-  admin_address_ = std::move(*address);
   web::ServerSettings settings{.logger = &parts_.logger};
-  if (settings_.listeners.admin_tls) {
-    auto tls = TlsFiles::open(*settings_.listeners.admin_tls, "admin", parts_.control, clock_,
-                              parts_.logger);
-    if (!tls) return cannot_run(tls.error());
-    admin_tls_ = std::move(*tls);
-    settings.tls = admin_tls_->identity();
-  }
+  if (admin_tls_) settings.tls = admin_tls_->identity();
   const auto* guard = is_loopback(*settings_.admin) ? nullptr : authenticator();
   admin_ = std::make_unique<Admin>(Admin::Parts{.control = parts_.control,
                                                 .lane = admin_lane_,
                                                 .runtime = *runtime_,
                                                 .reloader = *reloader_,
-                                                .store = *database_,
+                                                .store = backends_->store(),
                                                 .clock = clock_,
                                                 .guard = AdminGuard(guard),
                                                 .metrics = [this] { return metrics_text(); },
@@ -77,7 +104,7 @@ std::optional<Exit> HostProcess::listen_admin() {
   auto server = web::Server::listen(admin_lane_.io(), admin_address_, *admin_, settings);
   if (!server) return cannot_run(server.error());
   admin_server_ = std::move(*server);
-  database_->set_admin(admin_address_->to_string());
+  backends_->set_admin(admin_address_->to_string());
   return std::nullopt;
 }
 
@@ -96,8 +123,8 @@ void HostProcess::announce() {
   }
   parts_.logger.log(
       ports::LogLevel::info,
-      "serving " + plugins + " at " + url(*address_, tls_ != nullptr) + ", data in " +
-          settings_.data.string() +
+      "serving " + plugins + " at " + url(*address_, tls_ != nullptr) + ", " +
+          backends_->where() +
           (admin_address_ ? ", admin at " + url(*admin_address_, admin_tls_ != nullptr) : "") +
           ", " + std::to_string(settings_.lanes) + (settings_.lanes == 1 ? " lane" : " lanes"));
   warn_of_openness();

@@ -78,7 +78,7 @@ std::string HostProcess::metrics_text() {
   Samples now;
   add_shards(now, runtime_->shards(), clock_.now());
   add_code(now, runtime_->memory());
-  if (const Result<sqlite::Account> account = database_->account()) add_store(now, *account);
+  if (const std::optional<sqlite::Account> account = backends_->account()) add_store(now, *account);
   if (const std::optional<ProcessFacts> facts = process_facts()) add_process(now, *facts);
   now.push_back({"host_turns_cut_total", static_cast<double>(parts_.watchdog.cuts())});
   for (const auto& [listener, address] :

@@ -4,7 +4,6 @@
 #include <charconv>
 #include <limits>
 
-#include "host/adapters/postgres/conninfo.h"
 #include "host/adapters/telemetry/logger.h"
 
 namespace host::app {
@@ -96,10 +95,6 @@ Result<void> read_choices(const std::map<std::string, std::string>& texts, Optio
     if (!parsed) return wrong("log-level", text, "debug, info, warn or error");
     options.log_level = *parsed;
   }
-  for (const char* name : {"log", "store"}) {
-    const std::string why = refused_url("--" + std::string(name), texts.at(name));
-    if (!why.empty()) return make_error(Error::Code::unsupported, why);
-  }
   return {};
 }
 
@@ -142,6 +137,8 @@ Result<void> read_values(const std::map<std::string, std::string>& texts, Option
       {"admin", &options.admin},
       {"auth", &options.auth},
       {"prefix", &options.prefix},
+      {"log", &options.log},
+      {"store", &options.store},
       {"tls-cert", &options.tls_cert},
       {"tls-key", &options.tls_key},
       {"admin-tls-cert", &options.admin_tls_cert},
@@ -200,21 +197,6 @@ std::string nearest(std::string_view word, const std::vector<std::string>& names
     best = name;
   }
   return best;
-}
-
-std::string refused_url(std::string_view option, std::string_view url) {
-  if (url.empty() || url == "embedded") return "";
-  const std::string_view scheme = url.substr(0, url.find(':'));
-  const std::string text = std::string(option) + " " + std::string(scheme);
-  for (const char* known : {"kafka", "postgresql", "postgres"}) {
-    if (scheme == known) return text + ": not in this version, only the embedded log and store are";
-  }
-  return text + " is unknown; this version has the embedded log and store only";
-}
-
-bool holds_password(const std::string& url) {
-  const Result<postgres::Conninfo> info = postgres::Conninfo::parse(url);
-  return info ? info->has_password() : url.find(':', url.find("//") + 2) != std::string::npos;
 }
 
 }  // namespace host::app

@@ -16,7 +16,4 @@ std::vector<std::string> split_words(const std::string& text);
 /// Reads the texts of options ("" = not given) into `options`. Error: invalid, naming the option.
 Result<void> read_values(const std::map<std::string, std::string>& texts, Options& options);
 
-/// Whether a database's URL has a password in it, or cannot be read.
-bool holds_password(const std::string& url);
-
 }  // namespace host::app

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "host/app/option_values.h"
+#include "host/app/servers.h"
 
 namespace host::app {
 namespace {
@@ -47,7 +48,7 @@ constexpr Refused kNotInThisVersion[] = {
 struct Texts {
   std::map<std::string, std::string> values;
   std::vector<std::string> plugins, sets, files;
-  std::string deployment, role, passwords;
+  std::string deployment, role;
   bool json = false;
 };
 
@@ -74,8 +75,9 @@ constexpr Known kKnown[] = {
     {"prefix", "TEXT", "before the names of all topics"},
     {"on-gap", "stop|skip", "when messages were lost by retention (stop)"},
     {"log-level", "LEVEL", "debug, info, warn or error (info)"},
-    {"log", "URL", "only the embedded log exists in this version"},
-    {"store", "URL", "for `host db init` a PostgreSQL; hosts run on the embedded store alone"},
+    {"log", "URL", "embedded, or kafka://BROKER:9092,BROKER:9092 (embedded)"},
+    {"store", "URL", "embedded, or postgresql://USER@HOST/DATABASE (embedded)"},
+    {"passwords", "DIR", "a folder with a file a role of PostgreSQL: its password"},
 };
 
 constexpr std::string_view kPasswordOf = "HOST_PASSWORD__";
@@ -87,7 +89,7 @@ std::string variable_of(std::string_view option) {
 }
 
 void define(CLI::App& app, Texts& texts) {
-  app.set_version_flag("--version", "host 0.1.0 (embedded log and store)");
+  app.set_version_flag("--version", "host 0.1.0");
   app.require_subcommand(0, 1);
   app.footer(kFooter);
   app.add_option("--plugin", texts.plugins, "plugins to run; FILE...")->type_name("FILE");
@@ -115,8 +117,6 @@ void define(CLI::App& app, Texts& texts) {
       ->required();
   init->add_option("--role", texts.role, "the host's own role, which owns the schemas (host)")
       ->type_name("NAME");
-  init->add_option("--passwords", texts.passwords, "a folder with a file a role: its password")
-      ->type_name("DIR");
   for (const Refused& refused : kNotInThisVersion) {
     app.add_subcommand(refused.name, "not in this version")
         ->group("")
@@ -181,20 +181,26 @@ std::optional<Exit> read_variables(const Environ& environ, Texts& texts, Options
   return std::nullopt;
 }
 
-/// `given`: --store as it stood on the command line.
-std::optional<Exit> check_db_init(const Texts& texts, const std::string& given, Options& options) {
+/// Others see command lines, but not variables. `given`: what stood on the command line.
+std::optional<Exit> check_urls(const std::map<std::string, std::string>& given,
+                               const std::map<std::string, std::string>& values) {
+  for (const auto& [name, problem] :
+       {std::pair{"log", &log_url_problem}, {"store", &store_url_problem}}) {
+    const std::string& text = values.at(name);
+    const bool on_line = !given.at(name).empty();
+    const std::string why =
+        problem(on_line ? std::string("--") + name : variable_of(name), text, on_line);
+    if (!why.empty()) return usage(why);
+  }
+  return std::nullopt;
+}
+
+std::optional<Exit> check_db_init(const Texts& texts, Options& options) {
   options.command = Options::Command::db_init;
   options.files = texts.files;
-  options.store = texts.values.at("store");
   if (!texts.role.empty()) options.role = texts.role;
-  options.passwords = texts.passwords;
-  if (options.store.empty()) {
+  if (is_embedded(texts.values.at("store"))) {
     return usage("host db init needs --store postgresql://ADMINISTRATOR@HOST/DATABASE");
-  }
-  if (!given.empty() && holds_password(given)) {
-    return usage(
-        "a password on the command line is seen by others: give it as PGPASSWORD, in "
-        "PGPASSFILE, or the whole URL as HOST_STORE");
   }
   return std::nullopt;
 }
@@ -206,9 +212,6 @@ std::optional<Exit> check_command(const CLI::App& app, const Texts& texts, Optio
                             refused.instead + ")\n"};
   }
   options.json = texts.json;
-  if (!options.password_variables.empty()) {
-    options.warnings.push_back("HOST_PASSWORD__ variables are for `host db init`");
-  }
   if (app.got_subcommand("run")) {
     options.deployment = texts.deployment;
     options.files.clear();  // HOST_PLUGIN is for who names no deployment
@@ -246,19 +249,20 @@ std::variant<Options, Exit> parse_options(const std::vector<std::string>& argume
     return wrong_call(app, error, arguments);
   }
   Options options;
-  const std::string given_store = texts.values["store"];
+  const std::map<std::string, std::string> given = texts.values;
   if (auto exit = read_variables(environ, texts, options)) return *exit;
+  if (auto exit = check_urls(given, texts.values)) return *exit;
   for (const std::string& text : texts.sets) {
     Result<Assignment> set = parse_set(text);
     if (!set) return usage(set.error().to_string());
     options.sets.push_back(std::move(*set));
   }
   if (app.got_subcommand("db")) {
-    if (auto exit = check_db_init(texts, given_store, options)) return *exit;
-    texts.values["store"].clear();  // a running host refuses it
+    if (auto exit = check_db_init(texts, options)) return *exit;
   } else if (auto exit = check_command(app, texts, options)) {
     return *exit;
   }
+  options.passwords = texts.values.at("passwords");
   Result<void> read = read_values(texts.values, options);
   if (!read) return usage(read.error().to_string());
   return options;

@@ -55,10 +55,9 @@ struct Options {
   std::optional<Duration> turn_limit;
   std::optional<std::size_t> memory;
   std::optional<bool> skip_gaps;
-  // Of `host db init`: an administrator's URL, the name of the host's role, and where passwords of
-  // roles are: files of a folder, one a role, or variables.
-  std::string store;
-  std::string role = "host";
+  std::optional<std::string> log, store;  // URLs; of `host db init` an administrator's
+  std::string role = "host";              // of `host db init`: the name of the host's role
+  // Where passwords of PostgreSQL roles are: files of a folder, one a role, or variables.
   std::string passwords;
   std::map<std::string, std::string> password_variables;  // by role; HOST_PASSWORD__ROLE
   ports::LogLevel log_level = ports::LogLevel::info;
@@ -84,7 +83,5 @@ Result<std::size_t> parse_size(std::string_view text);
 bool is_loopback(std::string_view address);
 /// The one of `names` that `word` was probably meant to be; "": none is near.
 std::string nearest(std::string_view word, const std::vector<std::string>& names);
-/// Why a log or store of this URL cannot be had; "" for the embedded one.
-std::string refused_url(std::string_view option, std::string_view url);
 
 }  // namespace host::app

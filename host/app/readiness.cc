@@ -16,7 +16,7 @@ HttpResponse Readiness::answer() const {
   return json_response(away.empty() ? 200 : 503, ready_document(away));
 }
 
-bool Readiness::look_at(const std::vector<runtime::ShardStatus>& shards) {
+bool Readiness::look_at(bool settled, const std::vector<runtime::ShardStatus>& shards) {
   std::vector<std::string> claiming;
   for (const runtime::ShardStatus& shard : shards) {
     const bool begun = !shard.status.starts_with("claiming") && shard.status != "idle";
@@ -24,7 +24,7 @@ bool Readiness::look_at(const std::vector<runtime::ShardStatus>& shards) {
   }
   const std::lock_guard lock(mutex_);
   claiming_ = std::move(claiming);
-  if (claiming_.empty()) begun_ = true;
+  if (settled && claiming_.empty()) begun_ = true;
   return begun_;
 }
 

@@ -10,15 +10,16 @@
 
 namespace host::app {
 
-/// What /readyz answers: ready when every shard was claimed once since the start and the store can
-/// be reached and written. Thread-safe.
+/// What /readyz answers: ready when every shard that is to be served here was claimed once since the
+/// start and the store can be reached and written. Thread-safe.
 class Readiness {
  public:
   explicit Readiness(const ports::Store& store) : store_(store) {}
 
   HttpResponse answer() const;
-  /// Told by the control thread until it returns true: every shard has begun.
-  bool look_at(const std::vector<runtime::ShardStatus>& shards);
+  /// Told by the control thread until it returns true: every shard has begun. `settled`: no others
+  /// are to come.
+  bool look_at(bool settled, const std::vector<runtime::ShardStatus>& shards);
   void stopping();
 
  private:

@@ -65,7 +65,13 @@ std::optional<Exit> read_auth_into(RunSettings& settings, const std::string& fil
   return std::nullopt;
 }
 
-std::optional<Exit> read_deployment_into(RunSettings& settings, const Options& options) {
+/// Where log and store are, as somebody said it.
+struct Urls {
+  std::optional<std::string> log, store;
+};
+
+std::optional<Exit> read_deployment_into(RunSettings& settings, const Options& options,
+                                         Urls& urls) {
   const std::string& file = *options.deployment;
   Result<std::string> text = files::read_file(file);
   if (!text) return Exit{kCannotRun, "host: " + text.error().to_string() + "\n"};
@@ -74,6 +80,7 @@ std::optional<Exit> read_deployment_into(RunSettings& settings, const Options& o
   Deployment& deployment = read.deployment;
   if (deployment.listen) settings.listen = *deployment.listen;
   if (deployment.admin) settings.admin = *deployment.admin;
+  urls = {deployment.log, deployment.store};
   if (deployment.prefix) settings.prefix = *deployment.prefix;
   if (deployment.partitions) settings.partitions = *deployment.partitions;
   settings.auth = std::move(deployment.auth);
@@ -148,8 +155,9 @@ std::variant<RunSettings, Exit> make_run_settings(const Options& options) {
   if (!fs::is_directory(settings.root, error)) {
     return Exit{kCannotRun, "host: --root " + settings.root.string() + " is no folder\n"};
   }
+  Urls urls;
   if (options.deployment) {
-    if (auto exit = read_deployment_into(settings, options)) return *exit;
+    if (auto exit = read_deployment_into(settings, options, urls)) return *exit;
   }
   if (options.auth) {
     if (auto exit = read_auth_into(settings, *options.auth)) return *exit;
@@ -173,6 +181,15 @@ std::variant<RunSettings, Exit> make_run_settings(const Options& options) {
                      settings.listeners.admin_tls);
   }
   if (!wrong.empty()) return usage(wrong);
+  if (options.log) urls.log = options.log;
+  if (options.store) urls.store = options.store;
+  if (options.command == Options::Command::run) {
+    Result<std::optional<Servers>> servers =
+        read_servers(urls.log, urls.store, {options.passwords, options.password_variables},
+                     settings.root.string());
+    if (!servers) return usage(servers.error().to_string());
+    settings.servers = std::move(*servers);
+  }
   if (settings.admin == "none") settings.admin = std::nullopt;
   if (settings.admin && !is_loopback(*settings.admin) && !settings.auth) {
     return usage("--admin " + *settings.admin +

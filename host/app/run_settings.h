@@ -9,6 +9,7 @@
 
 #include "host/app/deployment.h"
 #include "host/app/options.h"
+#include "host/app/servers.h"
 
 namespace host::app {
 
@@ -20,6 +21,7 @@ struct RunSettings {
   std::optional<std::string> admin = "127.0.0.1:8081";  // nothing: none
   std::optional<tokens::Settings> auth;  // nothing: every role is granted, on loopback alone
   ListenerSettings listeners;
+  std::optional<Servers> servers;  // nothing: log and store are in `data`
   std::string prefix;
   PartitionNumber partitions = 16;
   int lanes = 1;

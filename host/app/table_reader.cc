@@ -1,11 +1,9 @@
 #include "host/app/table_reader.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "host/adapters/files/read_file.h"
 #include "host/app/options.h"
+#include "host/app/servers.h"
 
 namespace host::app {
 
@@ -81,21 +79,11 @@ std::vector<std::string> TableReader::texts(const Path& at, const json& value,
 }
 
 std::optional<std::string> TableReader::resolved(const Path& at, const std::string& text) {
-  if (text.rfind("env:", 0) == 0) {
-    const char* found = std::getenv(text.c_str() + 4);
-    if (found != nullptr) return found;
-    problem(at, at.back() + " names the variable " + text.substr(4) + ", which is not set");
-    return std::nullopt;
-  }
-  if (text.rfind("file:", 0) != 0) return text;
-  const auto path = std::filesystem::path(root_) / text.substr(5);
-  Result<std::string> read = files::read_file(path.string());
-  if (!read) {
-    problem(at, read.error().message, read.error().hint);
-    return std::nullopt;
-  }
-  while (!read->empty() && (read->back() == '\n' || read->back() == '\r')) read->pop_back();
-  return std::move(*read);
+  Result<std::string> read = resolve_secret(text, root_);
+  if (read) return std::move(*read);
+  const bool variable = text.starts_with("env:");
+  problem(at, (variable ? at.back() + " " : "") + read.error().message, read.error().hint);
+  return std::nullopt;
 }
 
 std::optional<std::string> TableReader::secret(const Path& at, const json& value) {

@@ -51,6 +51,7 @@ void Ownership::join() {
   life_ = std::make_shared<int>();
   id_ = random_id(parts_.chance);
   joined_ = beating_ = beat_again_ = look_again_ = false;
+  settled_ = false;
   asking_ = 0;
   deaths_ = Deaths();
   Member self{.id = id_, .plugins = settings_.plugins, .admin = settings_.admin};
@@ -184,6 +185,7 @@ void Ownership::share(const MembersView& view) {
     take.insert(take.end(), doors.take.begin(), doors.take.end());
     give(plugin, shards.give);
   }
+  settled_ = take.empty();
   if (take.empty()) return;
   parts_.members.take(id_, std::move(take), parts_.executor, asking<std::vector<Lease>>());
 }

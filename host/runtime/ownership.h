@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -74,6 +75,8 @@ class Ownership {
   void ended(const ShardRef& shard, bool clean);
 
   const std::string& id() const { return id_; }
+  /// Whether a look showed that nothing was left to be taken. Thread-safe.
+  bool settled() const { return settled_; }
 
  private:
   enum class Phase { working, lost, ending, ended, left };
@@ -106,6 +109,7 @@ class Ownership {
   std::shared_ptr<int> life_;  // as a member: renewed when it joins
   std::string id_;
   bool joined_ = false;
+  std::atomic<bool> settled_ = false;
   bool leaving_ = false, gone_ = false;
   bool beating_ = false, beat_again_ = false;
   int asking_ = 0;

@@ -293,6 +293,10 @@ void Runtime::stop_shards(Duration within) {
                              [&] { return stopping->left == 0; });
 }
 
+bool Runtime::settled() const {
+  return settings_.members == nullptr || (ownership_ && ownership_->settled());
+}
+
 std::vector<ShardStatus> Runtime::shards() {
   std::mutex mutex;
   std::vector<ShardStatus> all;

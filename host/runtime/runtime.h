@@ -63,6 +63,8 @@ class Runtime {
   Lane& lane(int number);
   ports::HttpHandler& gateway(int number);
 
+  /// Whether this process owns what it should; without members at once.
+  bool settled() const;
   std::vector<ShardStatus> shards();
   /// Lets a message run again that retry.last = "stop" holds. Error: not_found.
   Result<void> release(const std::string& plugin, const std::string& message_id);

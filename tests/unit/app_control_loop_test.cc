@@ -35,6 +35,20 @@ TEST_CASE("delayed work runs in the order of its times, and cancelled work never
   CHECK(ran == "bc");
 }
 
+TEST_CASE("the control loop runs for a time, and says whether it quit") {
+  ControlLoop loop;
+  std::string ran;
+  loop.post([&] { ran += "a"; });
+  CHECK(loop.run_for(std::chrono::milliseconds(1)));
+  CHECK(loop.run_for(Duration::zero()));
+  loop.post([&] {
+    ran += "b";
+    loop.quit();
+  });
+  CHECK_FALSE(loop.run_for(std::chrono::minutes(1)));
+  CHECK(ran == "ab");
+}
+
 TEST_CASE("another thread can post and quit while the loop waits") {
   ControlLoop loop;
   int ran = 0;

@@ -83,11 +83,30 @@ TEST_CASE_METHOD(Fixture, "all problems are told at once") {
 }
 
 TEST_CASE_METHOD(Fixture, "what is not in this version is refused by name") {
-  for (const char* field :
-       {"llm = {}", "egress = {}", "log = \"kafka://b\"", "store = \"postgresql://b/x\""}) {
+  for (const char* field : {"llm = {}", "egress = {}"}) {
     CHECK_THAT(problems(std::string("return { ") + field + ", plugins = { [\"a\"] = {} } }"),
                Contains("not in this version"));
   }
+}
+
+TEST_CASE_METHOD(Fixture, "log and store are URLs without secrets, or name where they stand") {
+  const auto with = [](const std::string& fields) {
+    return "return { " + fields + ", plugins = { [\"a.lua\"] = {} } }";
+  };
+  const Deployment good =
+      read(with("log = \"kafka://b\", store = \"postgresql://u@h/d\"")).deployment;
+  CHECK(good.log == "kafka://b");
+  CHECK(good.store == "postgresql://u@h/d");
+  ::setenv("APP_DEPLOYMENT_STORE", "postgresql://u:p@h/d", 1);
+  CHECK(read(with("store = \"env:APP_DEPLOYMENT_STORE\"")).deployment.store ==
+        "postgresql://u:p@h/d");
+  CHECK_THAT(problems(with("store = \"postgresql://u:hidden@h/d\"")),
+             Contains("d.lua:1") && Contains("env:NAME") && !Contains("hidden"));
+  CHECK_THAT(problems(with("log = \"kafka://b?sasl.password=hidden\"")),
+             Contains("sasl.password") && !Contains("hidden"));
+  CHECK_THAT(problems(with("log = \"mqtt://b\"")), Contains("log mqtt is unknown"));
+  CHECK_THAT(problems(with("store = \"env:APP_DEPLOYMENT_NONE\"")),
+             Contains("APP_DEPLOYMENT_NONE, which is not set"));
 }
 
 TEST_CASE_METHOD(Fixture, "a file that does not load says where") {

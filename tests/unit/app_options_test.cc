@@ -64,7 +64,7 @@ TEST_CASE("db init has a store, a role, passwords and plugins") {
   CHECK(options.passwords == "p");
   CHECK(options.password_variables.at("host_owls") == "o");
   CHECK(good({"db", "init", "owls", "--store", "postgresql://a@h/d", "--role", "r"}).role == "r");
-  CHECK(good({"run", "d.lua"}, {{"HOST_PASSWORD__host_owls", "o"}}).warnings.size() == 1);
+  CHECK(good({"run", "d.lua"}, {{"HOST_PASSWORD__host_owls", "o"}}).warnings.empty());
 }
 
 TEST_CASE("db init without a store, or with a password in it, is a wrong call") {
@@ -73,7 +73,8 @@ TEST_CASE("db init without a store, or with a password in it, is a wrong call") 
        {"postgresql://a:secret@h/d", "user=a password=secret", "postgresql://a:secret@h:x/d"}) {
     const Exit exit = ends({"db", "init", "owls", "--store", url});
     CHECK(exit.code == kUsage);
-    CHECK_THAT(exit.text, Contains("PGPASSWORD") && !Contains("secret"));
+    CHECK_THAT(exit.text, Contains("PGPASSWORD") || Contains("cannot be read"));
+    CHECK_THAT(exit.text, !Contains("secret"));
   }
   CHECK(ends({"db"}).code == kUsage);
   CHECK(ends({"db", "init", "--store", "postgresql://a@h/d"}).code == kUsage);
@@ -146,8 +147,10 @@ TEST_CASE("a wrong call is exit 2 and says what, where and how to mend it") {
       {{"--plugin", "a.lua", "--log-level", "loud"}, "--log-level loud", "debug"},
       {{"--plugin", "a.lua", "--set", "fee=3"}, "--set fee=3", "tollgate.fee"},
       {{"--plugin", "a.lua", "--set", "toll.fee"}, "no \"=\"", "tollgate.fee"},
-      {{"--plugin", "a.lua", "--log", "kafka://b:9092"}, "kafka", "not in this version"},
-      {{"--plugin", "a.lua", "--store", "postgresql://b/x"}, "postgresql", "not in this version"},
+      {{"--plugin", "a.lua", "--log", "redis://b"}, "--log redis is unknown", "kafka://"},
+      {{"--plugin", "a.lua", "--store", "mysql://b/x"}, "--store mysql", "postgresql://"},
+      {{"--plugin", "a.lua", "--log", "kafka://b?acks=0"}, "acks", "cannot be chosen"},
+      {{"--plugin", "a.lua", "--log", "kafka://b?sasl.password=p"}, "sasl.password", "env:NAME"},
       {{"--plugin", "a.lua", "--json"}, "--json", "host check"},
   };
   for (const Row& row : rows) {

@@ -5,22 +5,10 @@
 #include <vector>
 
 #include "host/adapters/kafka/handles.h"
+#include "host/adapters/kafka/options.h"
 #include "host/base/result.h"
-#include "host/base/time.h"
-#include "host/ports/logger.h"
 
 namespace host::kafka {
-
-struct Options {
-  std::string brokers;  // "host:port,host:port"
-  /// More settings of librdkafka: TLS, SASL. They win over ours.
-  std::vector<std::pair<std::string, std::string>> settings = {};
-  std::string client_id = "host";
-  std::string group = "host";  // nobody joins it: offsets are mirrored there for lag tools
-  ports::Logger* logger = nullptr;
-  Duration answer_within = std::chrono::seconds(10);    // of metadata and of changes to topics
-  std::size_t read_ahead_bytes = std::size_t{4} << 20;  // of a partition that is read
-};
 
 /// A configuration with what all clients have in common, to which a client's own settings are
 /// added.

@@ -33,6 +33,8 @@ class Conninfo {
   /// only one that unqualified names are looked for in.
   Conninfo prepared(const Limits& limits, const std::string& schema) const;
 
+  /// As the URL says it; "": it says none.
+  std::string user() const { return value("user"); }
   bool has_password() const { return !value("password").empty(); }
   /// A URL for libpq with everything in it, the password too.
   std::string text() const;
