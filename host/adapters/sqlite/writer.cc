@@ -11,9 +11,17 @@ namespace {
 constexpr std::size_t kRoundJobs = 2000;
 constexpr std::size_t kRoundBytes = std::size_t{8} << 20;
 constexpr std::size_t kQueueBytes = std::size_t{256} << 20;
-constexpr int kLongWalPages = (64 << 20) / 4096;  // a start after a kill reads all of it
+constexpr auto kWaitForReaders = std::chrono::milliseconds(20);
+constexpr auto kWaitStep = std::chrono::microseconds(200);
 constexpr auto kProbeEvery = std::chrono::seconds(1);
 constexpr auto kTellSlowEvery = std::chrono::seconds(10);
+
+/// Of sqlite3_busy_handler; SQLite's own sleeps get long.
+int wait_a_little(void* until, int) {
+  if (Stopwatch::Clock::now() >= *static_cast<Stopwatch::Clock::time_point*>(until)) return 0;
+  std::this_thread::sleep_for(kWaitStep);
+  return 1;
+}
 
 std::string in_ms(double seconds) { return std::to_string(std::lround(seconds * 1e3)); }
 
@@ -98,7 +106,7 @@ void Writer::loop() {
     } else {
       run(std::move(jobs));
     }
-    if (wal_pages() > kLongWalPages) shorten_wal();
+    if (wal_should_start_over()) shorten_wal();
   }
 }
 
@@ -278,18 +286,38 @@ void Writer::probe() {
   }
 }
 
-/// The checkpoints beside the writer did not keep up: it waits for one, so that the file starts
-/// over. A reader that holds on makes it give up and try after the next round.
+void Writer::carrying() {
+  const std::lock_guard lock(mutex_);
+  carrying_ = true;
+}
+
+void Writer::carried(int pages) {
+  const std::lock_guard lock(mutex_);
+  carrying_ = false;
+  carried_pages_ = pages;
+}
+
+/// Commits wait for it, so it comes when little is left to be carried over; where the checkpoints
+/// beside the writer do not keep up, all the same.
+bool Writer::wal_should_start_over() const {
+  const std::lock_guard lock(mutex_);
+  if (wal_pages_ <= kLongWalPages || carrying_) return false;
+  return wal_pages_ - carried_pages_ <= kLittleWalPages || wal_pages_ > 2 * kLongWalPages;
+}
+
+/// Carries over what is left, so that the file starts over. A reader that holds on makes it give up
+/// and try after the next round.
 void Writer::shorten_wal() {
   const std::lock_guard lock(db_mutex_);
   const Measured measured(meters_.restart);
-  sqlite3_busy_timeout(db_->native(), 200);
+  auto until = Stopwatch::Clock::now() + kWaitForReaders;
+  sqlite3_busy_handler(db_->native(), wait_a_little, &until);
   const int code =
       sqlite3_wal_checkpoint_v2(db_->native(), "main", SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
   sqlite3_busy_timeout(db_->native(), 5000);
   if (code == SQLITE_OK) {
     const std::lock_guard guard(mutex_);
-    wal_pages_ = 0;
+    wal_pages_ = carried_pages_ = 0;
   }
 }
 

@@ -18,6 +18,11 @@
 
 namespace host::sqlite {
 
+/// Of the write-ahead log: how long it gets before it starts over, because a start after a kill
+/// reads all of it; and what may be left to be carried over then.
+inline constexpr int kLongWalPages = (64 << 20) / 4096;
+inline constexpr int kLittleWalPages = (4 << 20) / 4096;
+
 /// What a job works on inside a round.
 struct Round {
   Connection& db;
@@ -60,7 +65,8 @@ class WriteJob {
 /// into one transaction; answers after its COMMIT. One writer, because two on one file starve each
 /// other, and one COMMIT for all, because syncing is what costs.
 /// With a thread of its own, or without: then submit() does the round before it returns.
-/// submit(), health() and wal_pages() are thread-safe; stop() is called by one thread at a time.
+/// submit(), health(), wal_pages(), carrying() and carried() are thread-safe; stop() is called by
+/// one thread at a time.
 class Writer {
  public:
   struct Settings {
@@ -86,6 +92,10 @@ class Writer {
   std::string health() const;
   /// Pages in the write-ahead log after the last commit.
   int wal_pages() const;
+  /// The housekeeper carries the write-ahead log over, and has done so with its first `pages`:
+  /// where it is long, it starts over after the round that runs.
+  void carrying();
+  void carried(int pages);
 
  private:
   using Jobs = std::vector<std::unique_ptr<WriteJob>>;
@@ -103,6 +113,7 @@ class Writer {
   void set_health(std::string problem);
   void note_damage(const Error& error);
   void probe();
+  bool wal_should_start_over() const;
   void shorten_wal();
 
   std::unique_ptr<Connection> db_;
@@ -122,6 +133,8 @@ class Writer {
   std::string problem_;
   std::string damage_;  // does not heal
   int wal_pages_ = 0;
+  int carried_pages_ = 0;      // of these, as the housekeeper says
+  bool carrying_ = false;      // it is at it
   std::uint64_t written_ = 0;  // transactions that put something into the write-ahead log
   bool stopped_ = false;
 

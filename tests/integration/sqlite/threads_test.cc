@@ -176,5 +176,42 @@ TEST_CASE("reads beside commits and slices see each value at its newest or the o
   CHECK(watch.wrong == std::vector<std::string>{});
 }
 
+/// What no compression makes smaller.
+std::string noise(std::size_t size, std::uint32_t seed) {
+  std::string out(size, '\0');
+  for (char& byte : out) {
+    seed = seed * 1'664'525 + 1'013'904'223;
+    byte = static_cast<char>(seed >> 24);
+  }
+  return out;
+}
+
+TEST_CASE("the write-ahead log starts over while much is written") {
+  const auto dir =
+      std::filesystem::temp_directory_path() / ("host_wal_" + std::to_string(::getpid()));
+  std::filesystem::remove_all(dir);
+  {
+    World world(dir);
+    const ports::TopicSettings topic{.name = "owl-post", .partitions = 1, .max_bytes = 1'000'000};
+    REQUIRE(world.database->ensure_topics({&topic, 1}));
+    std::uint64_t longest = 0;
+    for (std::uint32_t i = 0; i < 400; ++i) {
+      const auto appended = asked<Result<std::vector<Result<Offset>>>>([&](auto taker) {
+        world.database->append({{.topic = "owl-post",
+                                 .partition = 0,
+                                 .key = std::nullopt,
+                                 .payload = noise(800'000, i),
+                                 .headers = {}}},
+                               world.executor, std::move(taker));
+      });
+      REQUIRE(appended);
+      longest = std::max(longest, world.database->account()->wal_bytes);
+    }
+    CHECK(longest > 64u << 20);
+    CHECK(longest < 160u << 20);  // of 320 MB in all
+  }
+  std::filesystem::remove_all(dir);
+}
+
 }  // namespace
 }  // namespace host::sqlite_tests
