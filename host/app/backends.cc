@@ -7,22 +7,22 @@ namespace {
 
 /// Who runs the SQL of a plugin: its own role, where we have the password.
 auto login_of(const std::string& host_role, const RolePasswords& passwords) {
-  return [host_role, passwords](
-             const std::string& plugin) -> Result<std::optional<postgres::Login>> {
-    const std::string role = postgres::role_of(host_role, plugin);
-    Result<std::optional<std::string>> password = passwords.of(role);
-    if (!password) return password.error();
-    if (!*password) return std::optional<postgres::Login>();
-    return std::optional(postgres::Login{.user = role, .password = std::move(**password)});
-  };
+  return
+      [host_role, passwords](const std::string& plugin) -> Result<std::optional<postgres::Login>> {
+        const std::string role = postgres::role_of(host_role, plugin);
+        Result<std::optional<std::string>> password = passwords.of(role);
+        if (!password) return password.error();
+        if (!*password) return std::optional<postgres::Login>();
+        return std::optional(postgres::Login{.user = role, .password = std::move(**password)});
+      };
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Backends>> Backends::make(const Parts& parts) {
   std::unique_ptr<Backends> backends(new Backends());
-  Result<void> made = parts.settings.servers ? backends->meet_servers(parts)
-                                             : backends->open_folder(parts);
+  Result<void> made =
+      parts.settings.servers ? backends->meet_servers(parts) : backends->open_folder(parts);
   if (!made) return made.error();
   return backends;
 }
@@ -75,9 +75,9 @@ Result<void> Backends::meet_servers(const Parts& parts) {
   postgres_ = std::move(*store);
 
   auto members = postgres::PostgresMembers::make(
-      {.url = servers.store,
-       .logger = &parts.logger,
-       .backends = [store = postgres_.get()] { return store->backends(); }});
+      {.url = servers.store, .logger = &parts.logger, .backends = [store = postgres_.get()] {
+         return store->backends();
+       }});
   if (!members) return members.error();
   members_ = std::move(*members);
 

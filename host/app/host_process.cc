@@ -40,10 +40,8 @@ std::optional<Exit> HostProcess::open() {
 }
 
 std::optional<Exit> HostProcess::open_backends() {
-  Result<std::unique_ptr<Backends>> backends = Backends::make({.settings = settings_,
-                                                               .clock = clock_,
-                                                               .logger = parts_.logger,
-                                                               .metrics = parts_.metrics});
+  Result<std::unique_ptr<Backends>> backends = Backends::make(
+      {.settings = settings_, .clock = clock_, .logger = parts_.logger, .metrics = parts_.metrics});
   if (!backends) return cannot_run(backends.error());
   backends_ = std::move(*backends);
   readiness_ = std::make_unique<Readiness>(backends_->store());
@@ -95,8 +93,7 @@ runtime::Reloader::Parts HostProcess::reloader_parts() {
       .smoke = parts_.smoke,
       .ensure_topics =
           [this](const Manifest& manifest) {
-            Result<void> done =
-                backends_->log().ensure_topics(topics_of(manifest, settings_));
+            Result<void> done = backends_->log().ensure_topics(topics_of(manifest, settings_));
             log_refused_ = !done.ok();
             return done;
           },

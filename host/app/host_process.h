@@ -92,7 +92,7 @@ class HostProcess {
   std::unique_ptr<runtime::Reloader> reloader_;
   std::vector<std::shared_ptr<const ports::Revision>> revisions_;  // of the start
   std::shared_ptr<web::Address> address_, admin_address_;
-  std::unique_ptr<TlsFiles> tls_, admin_tls_;     // null: without TLS
+  std::unique_ptr<TlsFiles> tls_, admin_tls_;  // null: without TLS
   /// What is served until servers that the start needs are there.
   struct Waiting {
     WaitingPage page;
@@ -102,7 +102,7 @@ class HostProcess {
     ~Waiting() { lane.stop(); }
   };
   std::unique_ptr<Waiting> waiting_;
-  bool log_refused_ = false;  // the topics of the plugin that starts
+  bool log_refused_ = false;                      // the topics of the plugin that starts
   std::vector<std::unique_ptr<web::Cors>> cors_;  // one a lane; none without `cors`
   runtime::Lane admin_lane_;
   std::unique_ptr<Admin> admin_;

@@ -123,8 +123,7 @@ void HostProcess::announce() {
   }
   parts_.logger.log(
       ports::LogLevel::info,
-      "serving " + plugins + " at " + url(*address_, tls_ != nullptr) + ", " +
-          backends_->where() +
+      "serving " + plugins + " at " + url(*address_, tls_ != nullptr) + ", " + backends_->where() +
           (admin_address_ ? ", admin at " + url(*admin_address_, admin_tls_ != nullptr) : "") +
           ", " + std::to_string(settings_.lanes) + (settings_.lanes == 1 ? " lane" : " lanes"));
   warn_of_openness();

@@ -10,8 +10,8 @@
 
 namespace host::app {
 
-/// What /readyz answers: ready when every shard that is to be served here was claimed once since the
-/// start and the store can be reached and written. Thread-safe.
+/// What /readyz answers: ready when every shard that is to be served here was claimed once since
+/// the start and the store can be reached and written. Thread-safe.
 class Readiness {
  public:
   explicit Readiness(const ports::Store& store) : store_(store) {}

@@ -47,8 +47,7 @@ std::string log_url_problem(std::string_view option, const std::string& url, boo
   return "";
 }
 
-std::string store_url_problem(std::string_view option, const std::string& url,
-                              bool others_see_it) {
+std::string store_url_problem(std::string_view option, const std::string& url, bool others_see_it) {
   if (is_embedded(url)) return "";
   const bool names_values = url.find("://") == std::string::npos && url.find('=') < url.size();
   if (!url.starts_with("postgres://") && !url.starts_with("postgresql://") && !names_values) {

@@ -4,6 +4,7 @@
 usage: servers_test.py HOST_BINARY [TEST...]
 """
 
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -56,10 +57,10 @@ class ServersTest(unittest.TestCase):
         return (f"postgresql://{self.server['user']}@127.0.0.1:{port or self.server['port']}/"
                 f"{database or self.name}")
 
-    def arguments(self, *more, store=None, log=None):
+    def arguments(self, *more, store=None, log=None, partitions=8):
         return ["--plugin", "counter.lua", "--log", log or f"kafka://{os.environ['TEST_KAFKA']}",
                 "--store", store or self.store(), "--prefix", f"{self.name}.",
-                "--partitions", "8", "--lanes", "2", *more]
+                "--partitions", str(partitions), "--lanes", "2", *more]
 
     def environment(self, **more):
         return {"PGPASSWORD": self.server["password"], **more}
@@ -212,13 +213,17 @@ class ServersTest(unittest.TestCase):
         late = Postgres(folder)
         self.addCleanup(late.stop)
         late.prepare()
-        starting = threading.Thread(target=lambda: (time.sleep(2), late.start()))
-        starting.start()
         url = f"postgresql://tester@127.0.0.1:{late.port}/postgres"
-        host = process.Host(self, self.folder, *self.arguments(store=url),
-                            environment={"PGPASSWORD": "tester"})
-        starting.join()
-        self.assertIn("waiting for the store", host.logged())
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            starting = pool.submit(process.Host, self, self.folder, *self.arguments(store=url),
+                                   environment={"PGPASSWORD": "tester"})
+            said = self.folder / "host.log"
+            deadline = time.monotonic() + process.DEADLINE_SECONDS
+            while not said.exists() or "waiting for the store" not in said.read_text("utf-8"):
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.02)
+            late.start()
+            host = starting.result()
         self.hit(host)
         self.total_becomes(host, 1)
         host.kill()
@@ -250,12 +255,12 @@ class ServersTest(unittest.TestCase):
     def test_another_partition_count_or_a_newer_schema_ends_it(self):
         host = self.host()
         self.assertEqual(0, host.stop())
-        code, said = self.ends("--partitions", "9")
+        code, said = self.ends(partitions=9)
         self.assertEqual((3, True), (code, "8" in said and "9" in said), said)
         other = f"{self.name}_other"
         self.sql(f"create database {other}", "postgres")
         self.addCleanup(self.sql, f"drop database {other} with (force)", "postgres")
-        code, said = self.ends("--partitions", "9", store=self.store(other))
+        code, said = self.ends(partitions=9, store=self.store(other))
         self.assertEqual((3, True), (code, "has 8 partitions, not 9" in said), said)
         self.sql("update host.meta set value = '999' where name = 'schema_version'")
         code, said = self.ends()

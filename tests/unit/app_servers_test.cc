@@ -52,9 +52,8 @@ TEST_CASE("settings of the log come from variables and files, and say which is m
   CHECK_THAT(
       read_servers("kafka://b?sasl.password=env:APP_SERVERS_NONE", kStore, {}, ".").error().message,
       Contains("sasl.password names the variable APP_SERVERS_NONE, which is not set"));
-  CHECK_THAT(
-      read_servers("kafka://b?sasl.password=file:none", kStore, {}, ".").error().to_string(),
-      Contains("sasl.password: ") && Contains("none"));
+  CHECK_THAT(read_servers("kafka://b?sasl.password=file:none", kStore, {}, ".").error().to_string(),
+             Contains("sasl.password: ") && Contains("none"));
 }
 
 TEST_CASE("a secret where others see it is refused, and not repeated") {

@@ -26,10 +26,10 @@ TEST_CASE("a URL of the log has settings of its client, percent-encoded") {
 }
 
 TEST_CASE("what no URL of a log is gets a hint") {
-  for (const char* url : {"kafka://", "kafka://b,", "kafka://:9092", "kafka://b:port", "kafka://b:0",
-                          "kafka://b:70000", "kafka://u@b", "kafka://a b", "http://b",
-                          "kafka://b?ssl.ca.location", "kafka://b?ssl.ca.location=%4",
-                          "kafka://b?ssl.ca.location=%zz"}) {
+  for (const char* url :
+       {"kafka://", "kafka://b,", "kafka://:9092", "kafka://b:port", "kafka://b:0",
+        "kafka://b:70000", "kafka://u@b", "kafka://a b", "http://b", "kafka://b?ssl.ca.location",
+        "kafka://b?ssl.ca.location=%4", "kafka://b?ssl.ca.location=%zz"}) {
     INFO(url);
     const auto options = parse_url(url);
     REQUIRE_FALSE(options);

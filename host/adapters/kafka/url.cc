@@ -13,8 +13,8 @@ constexpr std::string_view kScheme = "kafka://";
 constexpr const char* kExample =
     "such as kafka://broker1:9092,broker2:9092?security.protocol=SSL&ssl.ca.location=/etc/ca.pem";
 
-constexpr std::array<std::string_view, 6> kChoosable{"security.", "sasl.",         "ssl.",
-                                                     "socket.",   "broker.address.", "compression."};
+constexpr std::array<std::string_view, 6> kChoosable{
+    "security.", "sasl.", "ssl.", "socket.", "broker.address.", "compression."};
 constexpr std::array<std::string_view, 4> kChoosableNames{
     "client.id", "client.rack", "enable.ssl.certificate.verification", "linger.ms"};
 
