@@ -1,6 +1,8 @@
 #include "host/adapters/postgres/committer.h"
 
 #include <algorithm>
+#include <deque>
+#include <numeric>
 
 #include "host/adapters/postgres/names.h"
 #include "host/adapters/postgres/reads.h"
@@ -23,35 +25,50 @@ class Commit {
         schema_(schema_of(commit.shard.plugin)),
         now_(context.clock.now()) {}
 
+  /// Alone in its transaction.
   CommitResult run() {
-    image_ = context_.images.find(commit_.shard);
-    if (!image_) return fenced();  // never claimed here, or lost since
-    const journal::Changes changes = image_->overlay.complete(commit_);
-    const std::string record =
-        changes.empty() ? std::string() : journal::encode(changes, commit_.commit_no + 1);
-    const std::string outbox = commit_.outgoing.empty()
-                                   ? std::string()
-                                   : journal::encode_outgoing(commit_, commit_.commit_no + 1);
-    const journal::Slice slice = image_->overlay.slice(image_->overlay.due(changes.size(), now_));
-
     Steps steps;
-    steps.push_back(fence(commit_));
-    add_answers(steps, commit_, now_);
-    if (!record.empty()) {
-      steps.push_back(insert_record(commit_.shard.number, commit_.commit_no + 1, record));
-    }
-    add_outbox(steps, commit_, outbox, image_->acked_seq);
-    add_slice(steps, commit_.shard.number, slice);
-    add_shared_rows(steps, commit_);
+    if (!add_steps(steps)) return fenced();
     std::optional<UnitsSql> units;
     if (!commit_.units.empty()) units.emplace(UnitsSql{context_.units, commit_});
+    const PipelineEnd end = carried(steps, units ? &*units : nullptr, 1);
+    return end.kind == PipelineEnd::Kind::committed ? committed() : failed(end, units);
+  }
 
+  /// What it writes, but for the SQL of plugins; false: the shard is not ours. The steps borrow
+  /// from it.
+  bool add_steps(Steps& steps) {
+    image_ = context_.images.find(commit_.shard);
+    if (!image_) return false;  // never claimed here, or lost since
+    changes_.emplace(image_->overlay.complete(commit_));
+    if (!changes_->empty()) record_ = journal::encode(*changes_, commit_.commit_no + 1);
+    if (!commit_.outgoing.empty()) {
+      outbox_ = journal::encode_outgoing(commit_, commit_.commit_no + 1);
+    }
+    slice_ = image_->overlay.slice(image_->overlay.due(changes_->size(), now_));
+    steps.push_back(fence(commit_));
+    add_answers(steps, commit_, now_);
+    if (!record_.empty()) {
+      steps.push_back(insert_record(commit_.shard.number, commit_.commit_no + 1, record_));
+    }
+    add_outbox(steps, commit_, outbox_, image_->acked_seq);
+    add_slice(steps, commit_.shard.number, slice_);
+    add_shared_rows(steps, commit_);
+    return true;
+  }
+
+  /// The steps of this commit, and of the others that share its transaction.
+  PipelineEnd carried(const Steps& steps, const UnitsSql* units, std::size_t commits) {
     const Stopwatch watch;
-    const PipelineEnd end = run_pipeline(db_, schema_, steps, units ? &*units : nullptr);
+    PipelineEnd end = run_pipeline(db_, schema_, steps, units);
     observe(context_.meters.transaction, watch.seconds());
-    if (end.kind != PipelineEnd::Kind::committed) return failed(end, units);
-    image_->overlay.written(slice);
-    image_->overlay.apply(changes, commit_.commit_no + 1, record.size(), now_);
+    observe(context_.meters.jobs, static_cast<double>(commits));
+    return end;
+  }
+
+  CommitResult committed() {
+    image_->overlay.written(slice_);
+    image_->overlay.apply(*changes_, commit_.commit_no + 1, record_.size(), now_);
     image_->commit_no = commit_.commit_no + 1;
     image_->acked_seq = std::max(image_->acked_seq, commit_.acked_seq);
     context_.health.set_written("");
@@ -127,11 +144,14 @@ class Commit {
   const Schema schema_;
   const Time now_;
   ImagePointer image_;
+  std::optional<journal::Changes> changes_;
+  std::string record_;    // of the journal; empty: there is none
+  std::string outbox_;    // the same
+  journal::Slice slice_;  // of what lies in the overlay
 };
 
-}  // namespace
-
-CommitResult carry_out(Connection& db, const ShardCommit& commit, const CommitContext& context) {
+CommitResult carry_out_alone(Connection& db, const ShardCommit& commit,
+                             const CommitContext& context) {
   Commit job(db, commit, context);
   try {
     return job.run();
@@ -141,6 +161,73 @@ CommitResult carry_out(Connection& db, const ShardCommit& commit, const CommitCo
   } catch (const std::exception& error) {  // no memory: who knows where
     return job.away(Status::unknown, Failure::lost(error.what()));
   }
+}
+
+/// Several in one transaction.
+class Together {
+ public:
+  Together(Connection& db, std::span<const ShardCommit* const> commits,
+           const CommitContext& context)
+      : db_(db) {
+    for (const ShardCommit* commit : commits) jobs_.emplace_back(db, *commit, context);
+    // The rows' locks are taken in the order of the shards.
+    std::vector<std::size_t> order(commits.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return commits[a]->shard.number < commits[b]->shard.number;
+    });
+    order_ = std::move(order);
+  }
+
+  /// Nothing: nothing was written, and each is to be tried alone.
+  std::optional<std::vector<CommitResult>> run() {
+    try {
+      Steps steps;
+      for (const std::size_t i : order_) {
+        if (!jobs_[i].add_steps(steps)) return std::nullopt;
+      }
+      const PipelineEnd end = jobs_.front().carried(steps, nullptr, jobs_.size());
+      if (end.kind == PipelineEnd::Kind::committed) {
+        return all([](Commit& job) { return job.committed(); });
+      }
+      if (end.kind == PipelineEnd::Kind::unknown) return away(Status::unknown, end.failure);
+      return db_.usable() ? std::nullopt : away(Status::not_now, end.failure);
+    } catch (const Failure& failure) {
+      // COMMIT was not sent, or the transaction is known to be gone.
+      return away(Status::not_now, failure);
+    } catch (const std::exception& error) {  // no memory: who knows where
+      return away(Status::unknown, Failure::lost(error.what()));
+    }
+  }
+
+ private:
+  template <class Result>
+  std::optional<std::vector<CommitResult>> all(Result result) {
+    std::vector<CommitResult> results;
+    for (Commit& job : jobs_) results.push_back(result(job));
+    return results;
+  }
+  std::optional<std::vector<CommitResult>> away(Status status, const Failure& failure) {
+    return all([&](Commit& job) { return job.away(status, failure); });
+  }
+
+  Connection& db_;
+  std::deque<Commit> jobs_;  // as they were given
+  std::vector<std::size_t> order_;
+};
+
+}  // namespace
+
+std::vector<CommitResult> carry_out(Connection& db, std::span<const ShardCommit* const> commits,
+                                    const CommitContext& context) {
+  if (commits.size() > 1) {
+    if (auto results = Together(db, commits, context).run()) return std::move(*results);
+  }
+  std::vector<CommitResult> results;
+  for (const ShardCommit* commit : commits) {
+    results.push_back(carry_out_alone(db, *commit, context));
+  }
+  return results;
 }
 
 }  // namespace host::postgres

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,13 @@ struct CommitContext {
   const Meters& meters;
 };
 
-/// Carries out one commit. On the worker of its shard; never throws.
-ports::CommitResult carry_out(Connection& db, const ports::ShardCommit& commit,
-                              const CommitContext& context);
+/// Carries out commits of one plugin's shards, no shard twice, in one transaction; when that is
+/// refused, each in one of its own, so that one does not take the others along. Several have no SQL
+/// of plugins and no answers among them. Their results, in order. On the worker of the shards;
+/// never throws.
+std::vector<ports::CommitResult> carry_out(Connection& db,
+                                           std::span<const ports::ShardCommit* const> commits,
+                                           const CommitContext& context);
 
 /// Takes a shard of a plugin whose schema is there, and remembers it as ours. On the worker of the
 /// shard. Errors: corrupt, unsupported. Throws Failure.

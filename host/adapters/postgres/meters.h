@@ -12,10 +12,12 @@ struct Meters {
   explicit Meters(ports::Metrics* metrics) {
     if (metrics == nullptr) return;
     transaction = &metrics->histogram("host_store_transaction_seconds");
+    jobs = &metrics->histogram("host_store_transaction_jobs");
     queue = &metrics->histogram("host_store_queue_seconds");
     failures = &metrics->counter("host_store_failures_total");
   }
-  ports::Histogram* transaction = nullptr;  // of a commit, from the first byte to the answer
+  ports::Histogram* transaction = nullptr;  // of commits, from the first byte to the answer
+  ports::Histogram* jobs = nullptr;         // commits in one transaction
   ports::Histogram* queue = nullptr;        // from commit() to its transaction
   ports::Counter* failures = nullptr;  // commits that could not be written, or perhaps were not
 };

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "host/adapters/postgres/commit_queue.h"
 #include "host/adapters/postgres/committer.h"
 #include "host/adapters/postgres/names.h"
 #include "host/adapters/postgres/plugin_sql.h"
@@ -32,8 +33,18 @@ struct PostgresStore::Parts {
 
   /// Where the connections go that commit for a plugin and run its SQL.
   Conninfo where_of(const std::string& plugin) const;
+  /// Who commits for some of a plugin's shards.
+  struct Committer {
+    CommitQueue waiting;
+    Worker worker;  // the first to go: what it does may look into `waiting`
+  };
+  /// Null: the store is stopped.
+  Committer* committer_of(const ShardRef& shard);
   /// On the connection that commits for the shard, one after the other.
   void on_commit_worker(const ShardRef& shard, Worker::Job job);
+  void commit(WaitingCommit waiting);
+  /// What waits and fits into one transaction; perhaps another did it already.
+  void commit_waiting(CommitQueue& queue, Connection* db, const Error* why);
   Worker& reader() { return *readers[next_reader.fetch_add(1) % readers.size()]; }
 
   /// Those of a plugin's SQL, as its role. Null: the store is stopped.
@@ -85,8 +96,8 @@ struct PostgresStore::Parts {
 
   std::mutex commit_mutex;
   // guarded by commit_mutex
-  std::map<std::string, std::vector<std::unique_ptr<Worker>>> committers;  // by plugin
-  std::map<std::string, SqlWorkers> sql;                                   // by plugin
+  std::map<std::string, std::vector<std::unique_ptr<Committer>>> committers;  // by plugin
+  std::map<std::string, SqlWorkers> sql;                                      // by plugin
   bool stopped = false;
 
   sql::RowSpool::Total spooled{0};  // bytes of long answers that are being sent

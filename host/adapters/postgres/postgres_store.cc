@@ -57,7 +57,7 @@ void PostgresStore::Parts::stop() {
     const std::lock_guard lock(commit_mutex);
     stopped = true;
     for (const auto& [plugin, workers] : committers) {
-      for (const auto& worker : workers) all.push_back(worker.get());
+      for (const auto& committer : workers) all.push_back(&committer->worker);
     }
     for (const auto& [plugin, workers] : sql) {
       all.push_back(workers.queries.get());
@@ -80,27 +80,57 @@ Conninfo PostgresStore::Parts::where_of(const std::string& plugin) const {
   return login ? where.with("user", login->user).with("password", login->password) : where;
 }
 
-void PostgresStore::Parts::on_commit_worker(const ShardRef& shard, Worker::Job job) {
-  Worker* worker = nullptr;
-  {
-    const std::lock_guard lock(commit_mutex);
-    if (!stopped) {
-      auto& workers = committers[shard.plugin];
-      while (workers.size() < static_cast<std::size_t>(std::max(options.commit_connections, 1))) {
-        workers.push_back(
-            std::make_unique<Worker>(Worker::Settings{.where = where_of(shard.plugin),
-                                                      .limits = options.limits,
-                                                      .schema = schema_of(shard.plugin),
-                                                      .logger = options.logger,
-                                                      .health = &health,
-                                                      .backends = &backends}));
-      }
-      worker = workers[static_cast<std::size_t>(shard.number) % workers.size()].get();
-    }
+PostgresStore::Parts::Committer* PostgresStore::Parts::committer_of(const ShardRef& shard) {
+  const std::lock_guard lock(commit_mutex);
+  if (stopped) return nullptr;
+  auto& of_plugin = committers[shard.plugin];
+  while (of_plugin.size() < static_cast<std::size_t>(std::max(options.commit_connections, 1))) {
+    of_plugin.emplace_back(
+        new Committer{.waiting = {},
+                      .worker = Worker(Worker::Settings{.where = where_of(shard.plugin),
+                                                        .limits = options.limits,
+                                                        .schema = schema_of(shard.plugin),
+                                                        .logger = options.logger,
+                                                        .health = &health,
+                                                        .backends = &backends})});
   }
-  if (worker != nullptr) return worker->submit(std::move(job));
+  return of_plugin[static_cast<std::size_t>(shard.number) % of_plugin.size()].get();
+}
+
+void PostgresStore::Parts::on_commit_worker(const ShardRef& shard, Worker::Job job) {
+  if (Committer* committer = committer_of(shard)) return committer->worker.submit(std::move(job));
   const Error error = retryable_error(Error::Code::unavailable, "the store is stopped");
   job(nullptr, &error);
+}
+
+void PostgresStore::Parts::commit(WaitingCommit waiting) {
+  Committer* committer = committer_of(waiting.commit->shard);
+  if (committer == nullptr) {
+    const Error error = retryable_error(Error::Code::unavailable, "the store is stopped");
+    return waiting.answer({.status = ports::CommitResult::Status::not_now, .error = error});
+  }
+  committer->waiting.add(std::move(waiting));
+  // One job each, so that none is done later than in its turn.
+  committer->worker.submit([this, committer](Connection* db, const Error* why) {
+    commit_waiting(committer->waiting, db, why);
+  });
+}
+
+void PostgresStore::Parts::commit_waiting(CommitQueue& queue, Connection* db, const Error* why) {
+  std::vector<WaitingCommit> taken = queue.take();
+  if (taken.empty()) return;
+  std::vector<const ports::ShardCommit*> commits;
+  for (const WaitingCommit& waiting : taken) {
+    observe(meters.queue, waiting.waited.seconds());
+    commits.push_back(waiting.commit.get());
+  }
+  std::vector<ports::CommitResult> results;
+  if (db != nullptr) {
+    results = carry_out(*db, commits, context);
+  } else {
+    results.resize(taken.size(), {.status = ports::CommitResult::Status::not_now, .error = *why});
+  }
+  for (std::size_t i = 0; i < taken.size(); ++i) taken[i].answer(std::move(results[i]));
 }
 
 Result<void> PostgresStore::Parts::ensure_schema(const std::string& plugin) {
@@ -151,22 +181,8 @@ void PostgresStore::claim(const ShardRef& shard, Executor& executor,
 
 void PostgresStore::commit(std::shared_ptr<const ports::ShardCommit> commit, Executor& executor,
                            UniqueFunction<void(ports::CommitResult)> callback) {
-  const ShardRef& shard = commit->shard;
-  parts_->on_commit_worker(
-      shard, [parts = parts_.get(), commit, waited = Stopwatch(), &executor,
-              callback = std::move(callback)](Connection* db, const Error* why) mutable {
-        observe(parts->meters.queue, waited.seconds());
-        ports::CommitResult result{.status = ports::CommitResult::Status::not_now};
-        if (db == nullptr) {
-          result.error = *why;
-        } else {
-          result = carry_out(*db, *commit, parts->context);
-        }
-        commit.reset();
-        executor.post([callback = std::move(callback), result = std::move(result)]() mutable {
-          callback(std::move(result));
-        });
-      });
+  parts_->commit(
+      {.commit = std::move(commit), .executor = executor, .callback = std::move(callback)});
 }
 
 }  // namespace host::postgres
