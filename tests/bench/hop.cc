@@ -12,8 +12,10 @@ namespace {
 
 constexpr const char* kFirst = "hop.first";
 constexpr const char* kSecond = "hop.second";
-constexpr double kWarmUp = 1.0;       // seconds
-constexpr std::size_t kOwls = 5'000;  // keys; far more than are ever under way
+constexpr double kWarmUp = 1.0;  // seconds, embedded
+constexpr double kWarmUpOfServers = 8.0;
+constexpr double kAcknowledged = 20.0;  // seconds, at most
+constexpr std::size_t kOwls = 5'000;    // keys; far more than are ever under way
 
 /// When which message's handler ended, at the first place and at the second. Thread-safe.
 class Times {
@@ -100,20 +102,42 @@ ports::Append owl(const std::string& prefix, std::size_t number) {
   return record;
 }
 
-/// At an even rate, whatever becomes of them.
-void send(BenchHost& host, std::size_t& number, std::size_t rate, double seconds) {
-  const double began = seconds_now();
-  for (std::size_t sent = 0; seconds_now() < began + seconds;) {
-    const auto due = static_cast<std::size_t>((seconds_now() - began) * static_cast<double>(rate));
-    for (; sent < due; ++sent) {
-      std::vector<ports::Append> records{owl(host.prefix(), number++)};
-      host.log().append(std::move(records), host.feeding(), [](auto result) {
-        if (!result) give_up(result.error().to_string());
-      });
+class Sender {
+ public:
+  Sender(BenchHost& host, std::size_t rate) : host_(host), rate_(rate) {}
+
+  /// At an even rate, whatever becomes of them.
+  void send(double seconds) {
+    const double began = seconds_now();
+    for (std::size_t sent = 0; seconds_now() < began + seconds;) {
+      const double due = (seconds_now() - began) * static_cast<double>(rate_);
+      for (; static_cast<double>(sent) < due; ++sent) send_one();
+      std::this_thread::sleep_for(std::chrono::microseconds(500));
     }
-    std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
-}
+  void wait_until_acknowledged() const {
+    const double until = seconds_now() + kAcknowledged;
+    while (on_its_way_ > 0 && seconds_now() < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    if (on_its_way_ > 0) give_up("the log does not acknowledge what was sent");
+  }
+
+ private:
+  void send_one() {
+    ++on_its_way_;
+    std::vector<ports::Append> records{owl(host_.prefix(), number_++)};
+    host_.log().append(std::move(records), host_.feeding(), [this](auto result) {
+      if (!result) give_up(result.error().to_string());
+      --on_its_way_;
+    });
+  }
+
+  BenchHost& host_;
+  const std::size_t rate_;
+  std::size_t number_ = 0;
+  std::atomic<std::size_t> on_its_way_{0};
+};
 
 }  // namespace
 
@@ -125,16 +149,17 @@ int hop(const Options& options) {
     return std::make_shared<TimedRevision>(std::move(revision), times);
   });
   host.start();
-  std::size_t number = 0;
-  send(host, number, rate, kWarmUp);
+  Sender sender(host, rate);
+  sender.send(host.log().shares_store() ? kWarmUp : kWarmUpOfServers);
   times.restart();
   const double began = seconds_now(), cpu = process_cpu_seconds();
-  send(host, number, rate, seconds);
+  sender.send(seconds);
   const std::vector<double> hops = times.hops();
   if (hops.empty()) give_up("no message arrived at the second place");
   Figures figures;
   figures.add("hops_per_s", static_cast<double>(hops.size()) / (seconds_now() - began));
   figures.add("cpu_us", (process_cpu_seconds() - cpu) / static_cast<double>(hops.size()) * 1e6);
+  sender.wait_until_acknowledged();
   figures.add_quantiles("hop", hops);
   figures.print();
   return 0;
