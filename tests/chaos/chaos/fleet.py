@@ -18,7 +18,7 @@ class Fleet:
     def __init__(self, options, servers, name, parts, folder):
         self.folder = folder
         self.servers = servers
-        self.name = name  # of the database, and before the topics
+        self.database = name  # and what is before the topics
         servers.database(name)
         self.hosts = []
         for number, files in enumerate(parts, 1):
@@ -51,7 +51,7 @@ class Fleet:
     def close(self):
         for host in self.hosts:
             host.close()
-        self.servers.drop_database(self.name)
+        self.servers.drop_database(self.database)
 
     @property
     def kills(self):
@@ -118,12 +118,46 @@ class Fleet:
         return {(plugin, number) for plugin in set().union(*self.plugins.values())
                 for number in range(PARTITIONS)} - served
 
+    def doubled(self):
+        """Shards that two hosts believe to be theirs."""
+        owners = collections.Counter((shard["plugin"], shard["shard"])
+                                     for _, shard in self.shards())
+        return [shard for shard, count in owners.items() if count > 1]
+
+    def shares(self):
+        """How many shards each host that runs a plugin has of it."""
+        owned = collections.Counter((host, shard["plugin"]) for host, shard in self.shards()
+                                    if shard["shard"] < PARTITIONS)
+        return {plugin: [owned[host, plugin] for host in self.awake()
+                         if plugin in self.plugins[host]]
+                for plugin in set().union(*self.plugins.values())}
+
+    def progress(self):
+        """Messages taken from the log, and commits, by host."""
+        found = {}
+        for host in self.awake():
+            client = Client(host.admin_port, timeout=2)
+            try:
+                status, text = client.request("GET", "/metrics")
+            except (Refused, Lost):
+                continue
+            finally:
+                client.close()
+            if status == 200:
+                found[host] = tuple(
+                    sum(float(line.rpartition(" ")[2]) for line in text.splitlines()
+                        if line.startswith(name + "{"))
+                    for name in ("host_messages_taken_total", "host_commits_total"))
+        return found
+
+    def application(self, host):
+        """What it is called by its connections to the database."""
+        return f"host{self.hosts.index(host) + 1}"
+
     def is_quiet(self):
-        shards = [shard for _, shard in self.shards()]
-        owners = collections.Counter((shard["plugin"], shard["shard"]) for shard in shards)
         return (len(self.awake()) == len(self.hosts) and not self.unserved()
-                and max(owners.values()) == 1
-                and all(shard[what] == 0 for shard in shards
+                and not self.doubled()
+                and all(shard[what] == 0 for _, shard in self.shards()
                         for what in ("lag", "pending", "outbox")))
 
     def dead_letters(self):

@@ -87,8 +87,15 @@ class Host:
 
     def stop(self):
         """SIGTERM: it must finish or park what it does and exit with 0."""
+        self.begin_stop()
+        self.wait_until_stopped()
+
+    def begin_stop(self):
+        self.must_live()
         self.serving.clear()
         self.process.send_signal(signal.SIGTERM)
+
+    def wait_until_stopped(self):
         try:
             status = self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired as error:

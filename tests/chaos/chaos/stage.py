@@ -18,7 +18,9 @@ class Alone:
     def host(self, folder, alone, parts):
         return Host(self._options.host, alone, folder, self.root, self._options.lanes)
 
-    def play(self, host, chance, meddle=lambda: None):
+    def play(self, host, chance, meddle=lambda: None, flows=True):
+        """Until it is over. `flows`: whether there are always messages, which is how the return of
+        a server can be seen."""
         kill_at_random(host, self._kills, chance, self._options.between, meddle)
         return f"{host.kills} kills, {host.stops} stops in good order"
 
@@ -39,7 +41,8 @@ class Together:
     def host(self, folder, alone, parts):
         return Fleet(self._options, self._servers, self._name, parts, folder)
 
-    def play(self, fleet, chance, meddle=lambda: None):
-        faults = Faults(fleet, self._servers, chance, self._report)
+    def play(self, fleet, chance, meddle=lambda: None, flows=True):
+        faults = Faults(fleet, self._servers, chance, self._report, flows, self._options.short)
         faults.play(self._plan, meddle)
+        faults.recovery.tell(judge=not self._options.short)
         return faults.summary()
