@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Calls the roll of a universe: who is in which of the seven places, by the places' own states.
 
-usage: roll_call.py URL [--within SECONDS]
-  URL is http://HOST/universes/ID. The universe is paused first, so that every owl lands: a character
+usage: roll_call.py URL [--within SECONDS] [--places FILE]
+  URL is http://HOST/universes/ID. With --places, each place is asked where FILE says that it is
+  served, { "hagridsHut": "http://HOST", ... }; else all of them at the URL's host. The universe is paused first, so that every owl lands: a character
   in the air is in no place. Exit 0 when each of the 42 is somewhere exactly once, else 1.
 """
 
@@ -34,10 +35,10 @@ def pause(url):
             raise
 
 
-def present(url):
+def present(url, places):
     """The names in each place."""
     host, _, universe = url.rpartition("/universes/")
-    return {place: ask(f"{host}/places/{place}/universes/{universe}")["present"]
+    return {place: ask(f"{places.get(place, host)}/places/{place}/universes/{universe}")["present"]
             for place in PLACES}
 
 
@@ -56,14 +57,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("url")
     parser.add_argument("--within", type=float, default=10, help="seconds for the owls to land")
+    parser.add_argument("--places", type=argparse.FileType(encoding="utf-8"))
     options = parser.parse_args()
     deadline = time.monotonic() + options.within
     try:
+        places = json.load(options.places) if options.places else {}
         pause(options.url)
-        rooms = present(options.url)
+        rooms = present(options.url, places)
         while judge(rooms) and time.monotonic() < deadline:
             time.sleep(0.2)
-            rooms = present(options.url)
+            rooms = present(options.url, places)
     except (OSError, ValueError) as error:
         sys.exit(f"roll_call: {options.url}: {error}")
     print(textwrap.fill("Roll call: " + ", ".join(

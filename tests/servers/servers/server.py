@@ -56,8 +56,10 @@ class Server:
     def start(self):
         """Starts it and waits until it serves. Raises CannotStart."""
         with open(self.folder / f"{self.name}.log", "ab") as log:
+            # In a session of its own: a Ctrl-C in the terminal is for whoever started it.
             self.process = subprocess.Popen(self.command(), cwd=self.folder, stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, preexec_fn=end_with_parent)
+                                            stdout=log, stderr=log, start_new_session=True,
+                                            preexec_fn=end_with_parent)
         deadline = time.monotonic() + START_SECONDS
         while not self.ready():
             if self.process.poll() is not None:
