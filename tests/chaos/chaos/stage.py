@@ -1,7 +1,8 @@
 """Where a scenario plays: on one embedded host, or on a fleet with its servers."""
 
+from . import foreign
 from .faults import Faults
-from .fleet import Fleet
+from .fleet import PARTITIONS, Fleet
 from .host import Host, kill_at_random
 
 
@@ -23,6 +24,10 @@ class Alone:
         a server can be seen."""
         kill_at_random(host, self._kills, chance, self._options.between, meddle)
         return f"{host.kills} kills, {host.stops} stops in good order"
+
+    def seen(self, topic):
+        """What a foreign consumer sees of it; nothing where no foreign consumer is."""
+        return None
 
 
 class Together:
@@ -46,3 +51,6 @@ class Together:
         faults.play(self._plan, meddle)
         faults.recovery.tell(judge=not self._options.short)
         return faults.summary()
+
+    def seen(self, topic):
+        return foreign.read(self._servers.kafka.address, f"{self._name}.{topic}", PARTITIONS)
