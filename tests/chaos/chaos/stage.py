@@ -10,6 +10,7 @@ class Alone:
     """One host on one SQLite file, which is killed again and again."""
 
     durable = True  # an answer means that what was sent is in the log
+    lasting = False  # longer than it takes until everything has come to rest
 
     def __init__(self, options, kills):
         self.root = options.root
@@ -34,6 +35,7 @@ class Together:
     """Several hosts on Kafka and PostgreSQL, and all kinds of faults."""
 
     durable = False  # the answer of a door comes with the commit
+    lasting = True
 
     def __init__(self, options, servers, report, name, plan):
         self.root = options.root
