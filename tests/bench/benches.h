@@ -15,11 +15,20 @@ int engine(const Options& options);
 /// --plugin FILE, --dir, --keys, --seconds, --lanes: shards and scripts on the real log and store,
 /// fed as fast as they take it.
 int embedded(const Options& options);
-/// --plugin FILE, --dir, --rate, --seconds: the time from one handler's emit to the end of the next
-/// handler.
+/// --plugin FILE, --rate, --seconds, and --dir, or --brokers, --store URL and --prefix: the time
+/// from one handler's emit to the end of the next handler.
 int hop(const Options& options);
 /// --dir, --keys, --seconds, --batch, --what work|log: SQLite alone, the same bytes in prepared
 /// statements, `batch` messages a transaction, synchronous = FULL. Peer of embedded() and hop().
 int raw_sqlite(const Options& options);
+/// --brokers, --topic, --messages, --keys: makes a topic and appends messages of the work.
+int fill(const Options& options);
+/// --brokers, --from, --to, --messages: consumes and produces unchanged with librdkafka alone,
+/// idempotent and acknowledged by all, as the host does. Peer of the host on Kafka.
+int copy(const Options& options);
+/// --brokers, --topic: makes it.
+int topic(const Options& options);
+/// --brokers, --topic: how many records it holds.
+int records(const Options& options);
 
 }  // namespace host::bench

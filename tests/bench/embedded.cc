@@ -15,7 +15,7 @@ constexpr std::size_t kAhead = 20'000;  // messages in the log that nobody handl
 /// Appends messages so that the shards never run out of them.
 class Feeder {
  public:
-  Feeder(EmbeddedHost& host, std::size_t keys)
+  Feeder(BenchHost& host, std::size_t keys)
       : host_(host), messages_(keys, static_cast<std::uint64_t>(seconds_now() * 1e6)) {}
 
   /// For so long. Returns the CPU time that making the messages took.
@@ -40,13 +40,13 @@ class Feeder {
     for (std::size_t i = 0; i < kAppendedAtOnce; ++i) records.push_back(messages_.next());
     appended_ += records.size();
     ++in_flight_;
-    host_.database().append(std::move(records), host_.feeding(), [this](auto result) {
+    host_.log().append(std::move(records), host_.feeding(), [this](auto result) {
       if (!result) give_up(result.error().to_string());
       --in_flight_;
     });
   }
 
-  EmbeddedHost& host_;
+  BenchHost& host_;
   Messages messages_;
   std::size_t appended_ = 0;
   std::atomic<std::size_t> in_flight_{0};
@@ -57,7 +57,7 @@ class Feeder {
 int embedded(const Options& options) {
   const std::size_t keys = options.number("keys", 100'000);
   const auto seconds = static_cast<double>(options.number("seconds", 5));
-  EmbeddedHost host(options, {kInput, kOutput});
+  BenchHost host(options, {kInput, kOutput});
   prefill(host, keys);
   Feeder feeder(host, keys);
   host.start();

@@ -90,9 +90,9 @@ class TimedRevision final : public ports::Revision {
   Times& times_;
 };
 
-ports::Append owl(std::size_t number) {
+ports::Append owl(const std::string& prefix, std::size_t number) {
   ports::Append record;
-  record.topic = kFirst;
+  record.topic = prefix + kFirst;
   const std::string name = "owl-" + std::to_string(number % kOwls);
   record.key = name;
   record.partition = partition_of(*record.key, kPartitions);
@@ -101,13 +101,13 @@ ports::Append owl(std::size_t number) {
 }
 
 /// At an even rate, whatever becomes of them.
-void send(EmbeddedHost& host, std::size_t& number, std::size_t rate, double seconds) {
+void send(BenchHost& host, std::size_t& number, std::size_t rate, double seconds) {
   const double began = seconds_now();
   for (std::size_t sent = 0; seconds_now() < began + seconds;) {
     const auto due = static_cast<std::size_t>((seconds_now() - began) * static_cast<double>(rate));
     for (; sent < due; ++sent) {
-      std::vector<ports::Append> records{owl(number++)};
-      host.database().append(std::move(records), host.feeding(), [](auto result) {
+      std::vector<ports::Append> records{owl(host.prefix(), number++)};
+      host.log().append(std::move(records), host.feeding(), [](auto result) {
         if (!result) give_up(result.error().to_string());
       });
     }
@@ -121,7 +121,7 @@ int hop(const Options& options) {
   const std::size_t rate = options.number("rate", 1000);
   const auto seconds = static_cast<double>(options.number("seconds", 5));
   Times times;
-  EmbeddedHost host(options, {kFirst, kSecond}, [&times](auto revision) {
+  BenchHost host(options, {kFirst, kSecond}, [&times](auto revision) {
     return std::make_shared<TimedRevision>(std::move(revision), times);
   });
   host.start();

@@ -10,9 +10,11 @@ constexpr struct {
   const char* name;
   int (*run)(const host::bench::Options&);
 } kBenches[] = {
-    {"codec", host::bench::codec},       {"embedded", host::bench::embedded},
-    {"engine", host::bench::engine},     {"hop", host::bench::hop},
-    {"sqlite", host::bench::raw_sqlite},
+    {"codec", host::bench::codec},       {"copy", host::bench::copy},
+    {"embedded", host::bench::embedded}, {"engine", host::bench::engine},
+    {"fill", host::bench::fill},         {"hop", host::bench::hop},
+    {"records", host::bench::records},   {"sqlite", host::bench::raw_sqlite},
+    {"topic", host::bench::topic},
 };
 
 }  // namespace
@@ -23,6 +25,9 @@ int main(int argc, char** argv) {
       return bench.run(host::bench::Options(argc - 2, argv + 2));
     }
   }
-  std::fputs("usage: host_bench codec|embedded|engine|hop|sqlite --option value...\n", stderr);
+  std::fputs(
+      "usage: host_bench codec|copy|embedded|engine|fill|hop|records|sqlite|topic --option "
+      "value...\n",
+      stderr);
   return 2;
 }

@@ -53,6 +53,11 @@ std::string Options::text(const std::string& name) const {
   return found->second;
 }
 
+std::string Options::text(const std::string& name, const std::string& otherwise) const {
+  const auto found = values_.find(name);
+  return found == values_.end() ? otherwise : found->second;
+}
+
 std::size_t Options::number(const std::string& name, std::size_t otherwise) const {
   const auto found = values_.find(name);
   if (found == values_.end()) return otherwise;

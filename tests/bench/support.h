@@ -24,6 +24,7 @@ class Options {
  public:
   Options(int count, char** arguments);
   std::string text(const std::string& name) const;  // must be given
+  std::string text(const std::string& name, const std::string& otherwise) const;
   std::size_t number(const std::string& name, std::size_t otherwise) const;
 
  private:

@@ -23,11 +23,11 @@ def pinned(command, cpu):
         ["taskset", "-c", str(cpu), *(str(each) for each in command)]
 
 
-def figures(command, seconds, cpu=None):
+def figures(command, seconds, cpu=None, env=None):
     """Runs a program whose last line is JSON; raises CannotSetUp with what it said."""
     try:
         done = subprocess.run([*WITH_DRIVER, *pinned(command, cpu)], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=seconds, check=False)
+                              stdin=subprocess.DEVNULL, timeout=seconds, check=False, env=env)
     except subprocess.TimeoutExpired as error:
         raise CannotSetUp(f"{command[1]} is not done after {seconds} s") from error
     if done.returncode != 0 or not done.stdout.strip():
@@ -116,7 +116,7 @@ class Server:
 class Host(Server):
     """The built host with one plugin, or a deployment file, on free ports."""
 
-    def __init__(self, setup, arguments, data, lanes=None, cpu=None):
+    def __init__(self, setup, arguments, data, lanes=None, cpu=None, env=None):
         self.port, self.admin_port = free_port(), free_port()
         command = [setup.host, *arguments, "--data", data, "--listen", f"127.0.0.1:{self.port}",
                    "--admin", f"127.0.0.1:{self.admin_port}", "--log-level", "warn"]
@@ -124,8 +124,8 @@ class Host(Server):
             command += ["--lanes", lanes]
         log = pathlib.Path(data).with_suffix(".log")
         self.log_before = log.stat().st_size if log.exists() else 0
-        self.again = lambda: Host.__init__(self, setup, arguments, data, lanes, cpu)
-        super().__init__(command, log, cpu, cwd=setup.root)
+        self.again = lambda: Host.__init__(self, setup, arguments, data, lanes, cpu, env)
+        super().__init__(command, log, cpu, env, cwd=setup.root)
 
     def wait_until_serving(self):
         """Seconds from exec to ready. A port that somebody else took since it was found free is no

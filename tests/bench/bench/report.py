@@ -114,6 +114,13 @@ METHOD = [
     "- `http`, `post`: the built host with one lane; wrk with one thread is the client. Server and",
     "  client have a core each in `http`. nginx has one worker and does the same in Lua with cjson,",
     "  but checks no schema.",
+    "- `kafka`, `keyed`: the built host on a real broker and a real database, from the start of a topic",
+    "  that was filled before; speed and CPU time once an eighth of it is handled. What is handled",
+    "  must be in the topic that it sends to. Broker, database, host and peer share the cores of one",
+    "  machine. The copy loop is given the same settings of the client; Kafka Streams does the same",
+    "  work with Jackson and RocksDB, `exactly_once_v2`, its defaults otherwise, and lz4.",
+    "- `places`: as `hop`, with the topics on the broker and the commits in the database.",
+    "- `shards`: eight seconds after it is ready, a deployment to which nothing is sent.",
     "- `idle`: from exec to `/readyz` 200 on a new data folder; resident memory and CPU time after two",
     "  seconds of rest.",
 ]

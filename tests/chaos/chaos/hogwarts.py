@@ -3,10 +3,15 @@
 import collections
 import threading
 
-from .host import Broken, Host, Unanswered, kill_at_random, wait_until, wait_until_quiet
+from .client import Broken, Unanswered
+from .host import wait_until, wait_until_quiet
 
 PLACES = ("greatLibrary", "gryffindorTower", "hagridsHut", "herbologyGreenHouse", "muggleWorld",
           "platform9Quarters", "quidditchPitch")
+# Of a fleet: each plugin in two hosts, no two hosts alike; the master in all of them.
+PARTS = (("master", "library", "gryffindor", "hagrid", "herbology", "muggle"),
+         ("master", "muggle", "platform", "quidditch", "library"),
+         ("master", "gryffindor", "hagrid", "herbology", "platform", "quidditch"))
 CHARACTERS = 42
 REST_SECONDS = 180
 
@@ -155,14 +160,15 @@ def check_reset(report, host, universes):
     report.check("a reset clears every universe everywhere", not_cleared(host, universes))
 
 
-def run(report, options, kills, folder, chance):
-    host = Host(options.host, ["run", str(options.root / "examples/hogwarts/deployment.lua")],
-                folder, options.root, options.lanes)
+def run(report, stage, folder, chance):
+    host = stage.host(folder, alone=["run", str(stage.root / "examples/hogwarts/deployment.lua")],
+                      parts=[[stage.root / f"plugins/{name}.lua" for name in part]
+                             for part in PARTS])
     headmaster = Headmaster(host, 6, chance.spawn("headmaster"))
     try:
         host.start()
         headmaster.start()
-        kill_at_random(host, kills, chance, options.between)
+        played = stage.play(host, chance, flows=False)
         headmaster.ended.set()
         headmaster.join()
         if not headmaster.started:
@@ -177,8 +183,7 @@ def run(report, options, kills, folder, chance):
         check(report, host, headmaster, universes, present)
         check_reset(report, host, universes)
         host.stop()
-        report.figure(f"{host.kills} kills, {host.stops} stops in good order, slowest start "
-                      f"{host.slowest_start:.2f} s")
+        report.figure(f"{played}, slowest start {host.slowest_start:.2f} s")
     finally:
         headmaster.ended.set()
         host.close()

@@ -1,125 +1,30 @@
 """One host process that is started, killed and started again on the same data folder."""
 
-import http.client
-import json
 import signal
-import socket
 import subprocess
 import threading
 import time
 
+from .client import Broken, Client, Lost, Refused, free_ports
+
 START_SECONDS = 60
 STOP_SECONDS = 20
-REQUEST_SECONDS = 40
-ANSWER_SECONDS = 120
-
-
-class Broken(Exception):
-    """The host did something that no kill explains: a violation that ends the scenario."""
-
-
-class Refused(Exception):
-    """Nobody listens: the request was certainly not made."""
-
-
-class Lost(Exception):
-    """The request may have been made; its answer did not come."""
-
-
-class Unanswered(Exception):
-    """A request was repeated for long, and none of its repeats was answered for good."""
-
-
-def free_ports(count):
-    """Distinct ports of 127.0.0.1 that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-class Client:
-    """One connection, used by one thread; it is opened again when the host came back."""
-
-    def __init__(self, port):
-        self.port = port
-        self.connection = None
-        self.repeats = 0  # of requests with a key
-        self.replays = 0  # answers that were kept for such a repeat
-
-    def close(self):
-        if self.connection:
-            self.connection.close()
-        self.connection = None
-
-    def request(self, method, path, body=None):
-        """(status, decoded JSON or text); raises Refused or Lost."""
-        response, answer = self._send(method, path, body, {})
-        return response.status, answer
-
-    def request_until_answered(self, serving, key, method, path, body=None):
-        """The same with an Idempotency-Key, repeated whenever the answer was lost or says that a
-        repeat may help, while the host is killed and started again. Raises Unanswered."""
-        deadline = time.monotonic() + ANSWER_SECONDS
-        last = None
-        while time.monotonic() < deadline:
-            if not serving.wait(0.1):
-                continue
-            try:
-                response, answer = self._send(method, path, body, {"Idempotency-Key": key})
-                if response.getheader("Idempotency-Replayed"):
-                    self.replays += 1
-                last = f"{response.status}: {answer}"
-                # 504: the handler waited in vain for its reply.
-                if response.status != 504 and not response.getheader("Retry-After"):
-                    return response.status, answer
-            except (Refused, Lost) as error:
-                last = repr(error)
-            self.repeats += 1
-            time.sleep(0.02)
-        raise Unanswered(f"{method} {path} ({key}) has no answer in {ANSWER_SECONDS} s; {last}")
-
-    def _send(self, method, path, body, headers):
-        if self.connection is None:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.port,
-                                                         timeout=REQUEST_SECONDS)
-            try:
-                self.connection.connect()
-            except OSError as error:
-                self.close()
-                raise Refused(str(error)) from error
-        try:
-            data = None if body is None else json.dumps(body)
-            if body is not None:
-                headers = {"Content-Type": "application/json", **headers}
-            self.connection.request(method, path, data, headers)
-            response = self.connection.getresponse()
-            text = response.read().decode("utf-8")
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            raise Lost(str(error)) from error
-        if response.will_close:
-            self.close()
-        try:
-            return response, json.loads(text)
-        except ValueError:
-            return response, text
 
 
 class Host:
     """Starts `binary arguments` on fixed ports; kills it; says when it serves. One thread starts
-    and kills, any thread may wait for `serving`."""
+    and kills, any thread may wait for `serving`. Its log is host.log in `folder`, and without a
+    `store` in the arguments its data too."""
 
-    def __init__(self, binary, arguments, folder, root, lanes=None):
+    def __init__(self, binary, arguments, folder, root, lanes=None, environment=None):
         self.folder = folder
         self.root = root
+        self.environment = environment
         self.port, self.admin_port = free_ports(2)
-        self.command = [str(binary), *arguments, "--data", str(folder / "data"),
-                        "--listen", f"127.0.0.1:{self.port}",
+        self.command = [str(binary), *arguments, "--listen", f"127.0.0.1:{self.port}",
                         "--admin", f"127.0.0.1:{self.admin_port}"]
+        if "--store" not in arguments:
+            self.command += ["--data", str(folder / "data")]
         if lanes:
             self.command += ["--lanes", str(lanes)]
         self.process = None
@@ -131,12 +36,15 @@ class Host:
     def spawn(self):
         with open(self.folder / "host.log", "ab") as log:
             self.process = subprocess.Popen(self.command, cwd=self.root, stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
+                                            stdout=log, stderr=log, env=self.environment)
 
     def start(self):
         """Starts it and waits until it is ready."""
-        began = time.monotonic()
         self.spawn()
+        self.wait_until_ready()
+
+    def wait_until_ready(self):
+        began = time.monotonic()
         client = Client(self.port)
         while not self.is_ready(client):
             if self.process.poll() is not None:
@@ -155,10 +63,17 @@ class Host:
         except (Refused, Lost):
             return False
 
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def must_live(self):
+        if not self.is_running():
+            raise Broken(f"the host ended by itself with {self.process.returncode}\n"
+                         + self.log_tail())
+
     def kill(self):
         """SIGKILL, at whatever it does right now."""
-        if self.process.poll() is not None:
-            raise Broken(f"the host ended by itself with {self.process.returncode}")
+        self.must_live()
         self.serving.clear()
         self.process.kill()
         self.process.wait()
@@ -172,8 +87,15 @@ class Host:
 
     def stop(self):
         """SIGTERM: it must finish or park what it does and exit with 0."""
+        self.begin_stop()
+        self.wait_until_stopped()
+
+    def begin_stop(self):
+        self.must_live()
         self.serving.clear()
         self.process.send_signal(signal.SIGTERM)
+
+    def wait_until_stopped(self):
         try:
             status = self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired as error:
@@ -183,7 +105,7 @@ class Host:
         self.stops += 1
 
     def close(self):
-        if self.process and self.process.poll() is None:
+        if self.is_running():
             self.process.kill()
             self.process.wait()
 
