@@ -4,6 +4,7 @@ import collections
 import signal
 import time
 
+from .client import Broken
 from .recovery import Recovery
 
 KILLED_SECONDS = 15  # until the shards of a killed host are served by others
@@ -79,6 +80,17 @@ class Faults:
             host.wait_until_ready()
         self.recovery.settle()
 
+    def host_killed_while_kafka_stalls(self):
+        """What it has committed and not sent others send."""
+        host = self.one()
+        self.servers.kafka.pause()
+        time.sleep(self.chance.uniform(0.3, 1.5))
+        host.kill()
+        self.servers.kafka.resume()
+        self.say(f"{self.name(host)} killed while kafka stalled")
+        self.recovery.served("a killed host", KILLED_SECONDS)
+        self.start(host)
+
     def host_stopped(self):
         self.stop(self.one())
 
@@ -88,11 +100,20 @@ class Faults:
             self.stop(host)
 
     def stop(self, host):
-        host.begin_stop()
-        self.say(f"{self.name(host)} stopped with SIGTERM")
-        self.recovery.served("a stopped host", STOPPED_SECONDS)
+        """It answers its requests first, and serves its shards meanwhile: the time counts from when it
+        begins to hand them over."""
+        with self.servers.watch(self.fleet.database) as watch:
+            host.begin_stop()
+            self.say(f"{self.name(host)} stopped with SIGTERM")
+            self.recovery.wait("it hands its shards over", lambda: self.still_there(watch, host))
+            self.recovery.served("a stopped host", STOPPED_SECONDS, but=host)
         host.wait_until_stopped()
         self.start(host)
+
+    @staticmethod
+    def still_there(watch, host):
+        said = watch.is_leaving(host.admin_port) or not host.is_running()
+        return None if said else "it is a member like others"
 
     def host_frozen(self):
         host = self.one()
@@ -166,11 +187,15 @@ class Faults:
     def server_stalled(self, server):
         self.recovery.settle()
         seconds = 4 if self.short else 20
+        deaths = self.fleet.metric("host_member_deaths_total")
         server.pause()
         self.say(f"{server.name} stalled for {seconds} s")
         time.sleep(seconds)
         server.resume()
         self.recovery.flowing(f"{server.name} goes on", FLOW_SECONDS)
+        found = self.fleet.metric("host_member_deaths_total") - deaths
+        if found:
+            raise Broken(f"{found:.0f} hosts were taken for dead when {server.name} stalled")
 
     def connections_cut(self):
         self.recovery.settle()

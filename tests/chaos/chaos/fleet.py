@@ -111,10 +111,10 @@ class Fleet:
                 found += [(host, shard) for shard in shards]
         return found
 
-    def unserved(self):
-        """Shards that no host works on; doors are not counted."""
-        served = {(shard["plugin"], shard["shard"]) for _, shard in self.shards()
-                  if shard["status"] == "running"}
+    def unserved(self, but=None):
+        """Shards that no host, `but` one, works on; doors are not counted."""
+        served = {(shard["plugin"], shard["shard"]) for host, shard in self.shards()
+                  if shard["status"] == "running" and host is not but}
         return {(plugin, number) for plugin in set().union(*self.plugins.values())
                 for number in range(PARTITIONS)} - served
 
@@ -134,7 +134,15 @@ class Fleet:
 
     def progress(self):
         """Messages taken from the log, and commits, by host."""
-        found = {}
+        return {host: tuple(sum_of(text, name) for name in ("host_messages_taken_total",
+                                                            "host_commits_total"))
+                for host, text in self._metrics()}
+
+    def metric(self, name):
+        """Its sum over hosts."""
+        return sum(sum_of(text, name) for _, text in self._metrics())
+
+    def _metrics(self):
         for host in self.awake():
             client = Client(host.admin_port, timeout=2)
             try:
@@ -144,11 +152,7 @@ class Fleet:
             finally:
                 client.close()
             if status == 200:
-                found[host] = tuple(
-                    sum(float(line.rpartition(" ")[2]) for line in text.splitlines()
-                        if line.startswith(name + "{"))
-                    for name in ("host_messages_taken_total", "host_commits_total"))
-        return found
+                yield host, text
 
     def application(self, host):
         """What it is called by its connections to the database."""
@@ -167,3 +171,9 @@ class Fleet:
 
     def log_tail(self, lines=15):
         return "\n".join(host.log_tail(lines) for host in self.hosts)
+
+
+def sum_of(text, name):
+    """Over its series."""
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines()
+               if line.startswith((name + "{", name + " ")))

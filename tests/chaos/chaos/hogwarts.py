@@ -2,6 +2,7 @@
 
 import collections
 import threading
+import time
 
 from .client import Broken, Unanswered
 from .host import wait_until, wait_until_quiet
@@ -14,16 +15,19 @@ PARTS = (("master", "library", "gryffindor", "hagrid", "herbology", "muggle"),
          ("master", "gryffindor", "hagrid", "herbology", "platform", "quidditch"))
 CHARACTERS = 42
 REST_SECONDS = 180
+UNIVERSES = 6
+EVERY_SECONDS = 5
 
 
 class Headmaster(threading.Thread):
     """Starts universes, pauses, resumes and stops them at random until told to stop. It repeats what
     was not answered, with the same Idempotency-Key."""
 
-    def __init__(self, host, universes, chance):
+    def __init__(self, host, lasting, chance):
         super().__init__(daemon=True)
         self.host = host
-        self.universes = universes
+        self.lasting = lasting  # universes are begun all the time: most come to rest soon
+        self.began = time.monotonic()
         self.chance = chance
         self.client = host.client()
         self.ended = threading.Event()
@@ -33,11 +37,15 @@ class Headmaster(threading.Thread):
 
     def run(self):
         while not self.ended.wait(self.chance.uniform(0.05, 0.3)):
-            if len(self.started) < self.universes:
+            if len(self.started) < self.due():
                 self.begin()
             else:
                 self.meddle()
         self.client.close()
+
+    def due(self):
+        more = (time.monotonic() - self.began) / EVERY_SECONDS if self.lasting else 0
+        return UNIVERSES + int(more)
 
     def ask(self, method, path, body=None):
         self.asked += 1
@@ -164,7 +172,7 @@ def run(report, stage, folder, chance):
     host = stage.host(folder, alone=["run", str(stage.root / "examples/hogwarts/deployment.lua")],
                       parts=[[stage.root / f"plugins/{name}.lua" for name in part]
                              for part in PARTS])
-    headmaster = Headmaster(host, 6, chance.spawn("headmaster"))
+    headmaster = Headmaster(host, stage.lasting, chance.spawn("headmaster"))
     try:
         host.start()
         headmaster.start()

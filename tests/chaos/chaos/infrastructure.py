@@ -95,8 +95,8 @@ class Servers:
                 and l.plugin = other.plugin and l.number = other.number returning 1)
             select count(*) from moved""", database))
 
-    def watch(self):
-        return Watch(self._url + "postgres", {**os.environ, **self.environment})
+    def watch(self, database="postgres"):
+        return Watch(self._url + database, {**os.environ, **self.environment})
 
     def drop_database(self, name):
         self.sql(f'drop database "{name}" with (force)')
@@ -136,7 +136,7 @@ class SmallDisk:
 
 
 class Watch:
-    """Looks who is in a transaction, often: one connection for all looks. Used in a `with`."""
+    """One connection for many looks at a database. Used in a `with`."""
 
     LOOKS = 2000
 
@@ -152,20 +152,28 @@ class Watch:
         self.psql.wait(10)
         self.psql.stdout.close()
 
-    def in_transaction(self, application):
-        self.psql.stdin.write("select count(*) from pg_stat_activity where application_name ="
-                              f" '{application}' and xact_start is not null;\n")
+    def count(self, what):
+        self.psql.stdin.write(f"select count(*) from {what};\n")
         self.psql.stdin.flush()
         answer = self.psql.stdout.readline().strip()
         if not answer:
-            raise Broken("the connection that looks for transactions is gone")
-        return int(answer) > 0
+            raise Broken(f"the connection that looks at {what} is gone")
+        return int(answer)
+
+    def in_transaction(self, application):
+        return self.count("pg_stat_activity where application_name ="
+                          f" '{application}' and xact_start is not null") > 0
 
     def until_in_transaction(self, application):
         """Or not at all: it may have nothing to do."""
         for _ in range(self.LOOKS):
             if self.in_transaction(application):
                 return
+
+    def is_leaving(self, admin_port):
+        """Whether the member with this admin listener hands over, or is gone."""
+        return self.count("host.member where not gone and not leaving"
+                          f" and admin like '%:{admin_port}'") == 0
 
 
 def owner_of(path):

@@ -2,6 +2,7 @@
 Idempotency-Key and are repeated until they are answered: those are made exactly once."""
 
 import collections
+import json
 import os
 import threading
 import time
@@ -211,7 +212,7 @@ def strangers(accounts, by_id):
                     yield f"{name} {side} {number}, which is not its own"
 
 
-def check(report, host, tellers, accounts, totals):
+def check(report, stage, host, tellers, accounts, totals):
     acknowledged = [each for teller in tellers for each in teller.acknowledged]
     unknown = [each for teller in tellers for each in teller.unknown]
     by_id = {each.id: each for each in acknowledged + unknown}
@@ -242,6 +243,50 @@ def check(report, host, tellers, accounts, totals):
                  wrong_balances(accounts, totals, by_id))
     report.check("nothing is refused", (each for teller in tellers for each in teller.refusals))
     report.check("there are no dead letters", host.dead_letters())
+    check_foreign(report, stage, accounts, by_id)
+
+
+def ids_by_key(records):
+    """Of each key, in order. An ask that its client repeated stands in the log again, and is handled
+    once."""
+    ids = collections.defaultdict(list)
+    for record in records:
+        transfer = json.loads(record.value)
+        if transfer["via"] != "ask" or transfer["id"] not in ids[record.key]:
+            ids[record.key].append(transfer["id"])
+    return ids
+
+
+def differences(seen, booked):
+    for name in seen.keys() | booked.keys():
+        there, here = seen.get(name, []), booked.get(name, [])
+        if there != here:
+            at = next((i for i, pair in enumerate(zip(there, here)) if pair[0] != pair[1]),
+                      min(len(there), len(here)))
+            yield (f"{name}: {len(there)} in the log, {len(here)} booked; from place {at} on "
+                   f"{there[at:at + 3]} and {here[at:at + 3]}")
+
+
+def check_foreign(report, stage, accounts, by_id):
+    """What Kafka has, repeats dropped, is what the accounts booked, in the same order."""
+    credits = stage.seen("ledger.credits")
+    if credits is None:
+        return
+    transfers = stage.seen("ledger.transfers")
+    report.figure(f"a foreign consumer sees {len(transfers.records)} transfers and "
+                  f"{len(credits.records)} credits, and drops {transfers.repeats} and "
+                  f"{credits.repeats} repeats")
+    report.check("a foreign consumer sees every credit once and in order",
+                 differences(ids_by_key(credits.records),
+                             {name: each["received"] for name, each in accounts.items()
+                              if each["received"]}))
+    straight = [each for each in transfers.records
+                if json.loads(each.value)["via"] != "timer"]
+    booked = {name: [number for number in each["paid"] if number in by_id
+                     and ORDERED.get(by_id[number].via) == "transfers"]
+              for name, each in accounts.items()}
+    report.check("a foreign consumer sees every transfer once and in order",
+                 differences(ids_by_key(straight), {k: v for k, v in booked.items() if v}))
 
 
 class Editor:
@@ -289,7 +334,7 @@ def run(report, stage, folder, chance):
         for teller in tellers:
             teller.join()
         accounts, totals = wait_until_quiet(host, lambda: accounts_of(host))
-        check(report, host, tellers, accounts, totals)
+        check(report, stage, host, tellers, accounts, totals)
         report.check("the script is live after its edits", not_live(host))
         host.stop()
         report.figure(f"{played}, {editor.edits} edits, slowest start {host.slowest_start:.2f} s")

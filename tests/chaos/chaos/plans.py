@@ -6,6 +6,7 @@ import time
 WEIGHTS = {
     "host_killed": 4,
     "hosts_bounced": 6,
+    "host_killed_while_kafka_stalls": 3,
     "host_stopped": 4,
     "rolling_restart": 1,
     "host_frozen": 3,
@@ -22,7 +23,7 @@ WEIGHTS = {
 
 # The short form of each scenario. Hogwarts need not show again what the ledger has shown.
 SHORT = {
-    "ledger": [kind for kind in WEIGHTS if kind not in ("rolling_restart", "all_killed")],
+    "ledger": [kind for kind in WEIGHTS if kind not in ("host_killed", "rolling_restart", "all_killed")],
     "hogwarts": ["hosts_bounced", "rolling_restart", "all_killed"],
 }
 

@@ -22,10 +22,10 @@ class Recovery:
     def say(self, text):
         self.report.figure(f"+{time.monotonic() - self.began:6.1f} s  {text}")
 
-    def served(self, whose, within):
-        """Until somebody works on every shard."""
+    def served(self, whose, within, but=None):
+        """Until somebody, `but` one, works on every shard."""
         began = time.monotonic()
-        self.wait("all shards are served", self.missing_shards)
+        self.wait("all shards are served", lambda: self.missing_shards(but))
         self.took(f"all shards of {whose} are served again", began, within)
 
     def settle(self):
@@ -41,8 +41,8 @@ class Recovery:
         self.wait("messages flow", lambda: self.standing(before))
         self.took(f"messages flow after {since}", began, within)
 
-    def missing_shards(self):
-        missing = sorted(self.fleet.unserved())
+    def missing_shards(self, but=None):
+        missing = sorted(self.fleet.unserved(but))
         return f"{len(missing)} are not: {missing[:5]}" if missing else None
 
     def unsettled(self):
