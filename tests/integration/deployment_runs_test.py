@@ -127,10 +127,15 @@ class RunTest(unittest.TestCase):
             self.ends_well(name)
 
     def each_uses_its_role(self):
+        """And no more connections than docs/operations.md counts."""
         rows = said("env", f"PGPASSWORD={self.postgres['password']}", "psql", "-qAtX", "-c",
-                    "select distinct usename from pg_stat_activity where datname = 'hogwarts'",
-                    f"postgresql://{self.postgres['user']}@127.0.0.1:{self.postgres['port']}/postgres")
-        self.assertEqual({"host", *(f"host_{name}" for name in PLUGINS)}, set(rows.split()))
+                    "select usename, count(*) from pg_stat_activity where datname = 'hogwarts' "
+                    "group by 1", f"postgresql://{self.postgres['user']}@127.0.0.1:"
+                    f"{self.postgres['port']}/postgres")
+        counted = {role: int(n) for role, n in (row.split("|") for row in rows.split())}
+        self.assertEqual({"host", *(f"host_{name}" for name in PLUGINS)}, set(counted))
+        self.assertLessEqual(counted.pop("host"), 7 * len(PLUGINS))
+        self.assertLessEqual(max(counted.values()), 4)
 
     def test_all_of_compose_runs(self):
         services = COMPOSE["services"]
