@@ -119,7 +119,7 @@ class FilesTest(unittest.TestCase):
 
     def test_there_is_a_service_and_a_deployment_for_each_plugin(self):
         self.assertEqual(PLUGINS, sorted(set(COMPOSE["services"]) - {"kafka", "postgres", "db-init"}))
-        for kind in ("Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler"):
+        for kind in ("Deployment", "Service", "PodDisruptionBudget", "ScaledObject"):
             self.assertEqual(PLUGINS, sorted(of_kind(kind)), kind)
         for name in PLUGINS:
             command = ["--plugin", f"plugins/{name}.lua"]
@@ -134,9 +134,22 @@ class FilesTest(unittest.TestCase):
             self.assertEqual({"app": name}, of_kind("Service")[name]["spec"]["selector"])
             self.assertEqual({"app": name}, of_kind("PodDisruptionBudget")[name]["spec"]
                              ["selector"]["matchLabels"])
-            scaled = of_kind("HorizontalPodAutoscaler")[name]["spec"]
-            self.assertEqual(name, scaled["scaleTargetRef"]["name"])
-            self.assertEqual(item["spec"]["replicas"], scaled["minReplicas"])
+            scaled = of_kind("ScaledObject")[name]["spec"]
+            self.assertEqual({"name": name}, scaled["scaleTargetRef"])
+            self.assertEqual(item["spec"]["replicas"], scaled["minReplicaCount"])
+
+    def test_lag_is_asked_of_the_group_and_the_topic_of_the_plugin(self):
+        world = (ROOT / "scripts/scenarios/hogwarts/world.lua").read_text("utf-8")
+        for name, item in of_kind("ScaledObject").items():
+            trigger, = item["spec"]["triggers"]
+            self.assertEqual(f"host.{name}", trigger["metadata"]["consumerGroup"])
+            topic = trigger["metadata"]["topic"]
+            plugin = (ROOT / "plugins" / f"{name}.lua").read_text("utf-8")
+            if name != "master":
+                place = re.search(r'place = "(\w+)"', plugin)
+                self.assertIn(f'{place.group(1)} = "{topic}"', world)
+            else:
+                self.assertIn(f'["{topic}"] = {{ schema', plugin)
 
     def test_ports_are_those_of_the_image_and_of_the_variables(self):
         listen = port_of(image_environment()["HOST_LISTEN"])
