@@ -30,6 +30,7 @@ struct TopicSettings {
 struct Fetched {
   std::vector<Record> records;  // ascending offsets, all >= the one asked for; gaps are no error
   Offset next = 0;              // where to fetch on; past the last record, and past a gap
+  Offset end = 0;               // of the log, as far as known: for gauges alone; 0: not known
 };
 
 /// A durable log: topics of partitions, each an ordered sequence of records with ascending offsets.
@@ -74,6 +75,13 @@ class Log {
   /// written, as its code says.
   using AppendCallback = UniqueFunction<void(Result<std::vector<Result<Offset>>>)>;
   virtual void append(std::vector<Append> records, Executor& executor, AppendCallback callback) = 0;
+
+  /// A plugin has read a partition so far, and committed that: a hint, for whoever watches the log
+  /// from outside. Where nobody can, nothing.
+  virtual void note_read(const std::string& plugin, const std::string& topic,
+                         PartitionNumber partition, Offset next) {
+    (void)plugin, (void)topic, (void)partition, (void)next;
+  }
 
   struct Range {
     Offset start = 0;  // of the oldest record that is kept

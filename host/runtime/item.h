@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -123,11 +124,20 @@ struct TopicInput {
   std::vector<Record> arrived;  // by the last fetch: those from `next_arrived` on are to be taken
   std::size_t next_arrived = 0;
   Offset arrived_to = 0;  // where the fetch after them begins
+  Offset end = 0;         // of the topic's partition, when they arrived
   bool inbox = false;     // it is the plugin's own, for messages of keys that came elsewhere
   bool stopped = false;   // by a gap or a topic that is gone
   bool removed = false;   // the plugin's code does not read it any more
   std::string why;        // it does not go on
   std::string told;       // the last of these that was logged
+
+  /// Messages that no commit has passed, those that are still in the log included.
+  std::int64_t lag() const {
+    const bool taking = !arrived.empty();
+    const std::size_t here = queue.size() + (taking ? arrived.size() - next_arrived : 0);
+    return static_cast<std::int64_t>(here) +
+           std::max<std::int64_t>(end - (taking ? arrived_to : read_to), 0);
+  }
 
   /// The offset that a commit would write: of the first message that it does not pass.
   Offset next(std::size_t passed_in_batch) const {

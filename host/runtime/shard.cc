@@ -261,9 +261,7 @@ ShardStatus Shard::status() const {
   ShardStatus out;
   out.shard = ref_;
   out.epoch = epoch_;
-  for (const auto& [topic, input] : inputs_) {
-    out.lag += static_cast<std::int64_t>(input->queue.size());
-  }
+  for (const auto& [topic, input] : inputs_) out.lag += input->lag();
   out.pending = pending_.size();
   for (const auto& [id, item] : pending_) {
     if (!out.oldest_pending || item->taken < *out.oldest_pending) out.oldest_pending = item->taken;

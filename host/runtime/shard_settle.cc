@@ -43,7 +43,10 @@ void Shard::committed() {
       input->queue.pop_front();
     }
   }
-  for (const auto& [topic, next] : batch.commit->next_offsets) inputs_.at(topic)->committed = next;
+  for (const auto& [topic, next] : batch.commit->next_offsets) {
+    inputs_.at(topic)->committed = next;
+    env_.log.note_read(ref_.plugin, topic, ref_.number, next);
+  }
   for (const auto& [name, next] : batch.commit->every_next) {
     every_next_[name] = next;
     every_dirty_.erase(name);

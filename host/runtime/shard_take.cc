@@ -94,6 +94,7 @@ void Shard::fetched(TopicInput& input, Result<ports::Fetched> result) {
     input.arrived = std::move(result->records);
     input.next_arrived = 0;
     input.arrived_to = result->next;
+    input.end = result->end;
     take_arrived(input);
     return;
   }

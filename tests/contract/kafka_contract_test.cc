@@ -77,6 +77,10 @@ class Prefixed final : public ports::Log {
              UniqueFunction<void(Result<Range>)> callback) override {
     log_->range(name(topic), partition, executor, std::move(callback));
   }
+  void note_read(const std::string& plugin, const std::string& topic, PartitionNumber partition,
+                 Offset next) override {
+    log_->note_read(plugin, name(topic), partition, next);
+  }
 
  private:
   const std::string prefix_;
@@ -122,3 +126,36 @@ using LogFixtures = std::tuple<KafkaFixture>;
 }  // namespace host::contract
 
 #include "tests/contract/log_contract.h"
+
+namespace host::contract {
+namespace {
+
+/// What tools that show the lag of groups see; -1: nothing.
+Offset committed_of(const std::string& group, const std::string& topic, PartitionNumber partition) {
+  std::array<char, 512> why{};
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set(conf, "bootstrap.servers", broker(), why.data(), why.size());
+  rd_kafka_conf_set(conf, "group.id", group.c_str(), why.data(), why.size());
+  const kafka::ClientHandle client(rd_kafka_new(RD_KAFKA_CONSUMER, conf, why.data(), why.size()));
+  REQUIRE(client);
+  const kafka::PartitionsHandle list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition);
+  REQUIRE(rd_kafka_committed(client.get(), list.get(), 20'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  return std::max<Offset>(list->elems[0].offset, -1);
+}
+
+TEST_CASE("what plugins have read is seen in consumer groups of their names") {
+  KafkaFixture f;
+  make_topics(f, {"owls"});
+  append_numbered(f, "owls", 1, "m", 5);
+  f.log().note_read("library", "owls", 1, 2);
+  f.log().note_read("library", "owls", 1, 3);
+  f.log().note_read("kitchen", "owls", 1, 5);
+  f.stop();
+  CHECK(committed_of("host.library", f.prefixed->name("owls"), 1) == 3);
+  CHECK(committed_of("host.kitchen", f.prefixed->name("owls"), 1) == 5);
+  CHECK(committed_of("host.library", f.prefixed->name("owls"), 0) == -1);
+}
+
+}  // namespace
+}  // namespace host::contract

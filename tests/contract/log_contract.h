@@ -213,6 +213,7 @@ TEMPLATE_LIST_TEST_CASE("a fetch is bounded in bytes but always has a record", "
   CHECK(fetched.records.size() >= 1);
   CHECK(fetched.records.size() <= 20);
   CHECK(fetched.next > fetched.records.back().offset);
+  CHECK(fetched.end == range(f, "owls", 0).end);
 
   std::vector<std::string> want;
   for (const auto& r : records) want.push_back(r.payload);

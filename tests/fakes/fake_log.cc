@@ -203,6 +203,7 @@ Fetched FakeLog::gather(const Partition& partition, Offset from, std::size_t max
     if (bytes > max_bytes && at != begin) break;
   }
   fetched.records.assign(begin, at);
+  fetched.end = partition.end;
   fetched.next = at == partition.records.end() ? partition.end : fetched.records.back().offset + 1;
   return fetched;
 }

@@ -78,7 +78,6 @@ TEST_CASE("db init without a store, or with a password in it, is a wrong call") 
   }
   CHECK(ends({"db"}).code == kUsage);
   CHECK(ends({"db", "init", "--store", "postgresql://a@h/d"}).code == kUsage);
-  CHECK(ends({"--store", "postgresql://a@h/d", "--plugin", "a.lua"}).code == kUsage);
 }
 
 TEST_CASE("an option stands before or behind the command's words") {

@@ -31,6 +31,7 @@ Result<std::unique_ptr<KafkaLog>> KafkaLog::make(Options options) {
   auto producer = Producer::make(log->options_, *log->topics_);
   if (!producer) return producer.error();
   log->producer_ = std::move(*producer);
+  log->mirror_ = std::make_unique<Mirror>(log->options_, *log->topics_);
   log->thread_ = std::thread([l = log.get()] { l->answer_ranges(); });
   return log;
 }
@@ -46,7 +47,8 @@ void KafkaLog::stop() {
     wake_.notify_one();
   }
   for (const auto& reader : readers) reader->stop();
-  producer_->stop();
+  if (producer_) producer_->stop();
+  if (mirror_) mirror_->stop();
   if (thread_.joinable()) thread_.join();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "host/adapters/kafka/mirror.h"
 #include "host/adapters/kafka/producer.h"
 #include "host/adapters/kafka/reader.h"
 
@@ -24,6 +25,11 @@ class KafkaLog final : public ports::Log {
               AppendCallback callback) override;
   void range(const std::string& topic, PartitionNumber partition, Executor& executor,
              UniqueFunction<void(Result<Range>)> callback) override;
+  /// Into the consumer group Options::group + "." + plugin.
+  void note_read(const std::string& plugin, const std::string& topic, PartitionNumber partition,
+                 Offset next) override {
+    mirror_->note(plugin, topic, partition, next);
+  }
 
  private:
   explicit KafkaLog(Options options) : options_(std::move(options)) {}
@@ -40,6 +46,7 @@ class KafkaLog final : public ports::Log {
   const Options options_;
   std::unique_ptr<Topics> topics_;
   std::unique_ptr<Producer> producer_;
+  std::unique_ptr<Mirror> mirror_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::shared_ptr<Reader>> readers_;  // guarded by mutex_

@@ -14,7 +14,7 @@ struct Options {
   /// More settings of librdkafka: TLS, SASL. They win over ours.
   std::vector<std::pair<std::string, std::string>> settings = {};
   std::string client_id = "host";
-  std::string group = "host";  // nobody joins it: offsets are mirrored there for lag tools
+  std::string group = "host";  // how consumer groups begin; nobody joins them, see Mirror
   ports::Logger* logger = nullptr;
   Duration answer_within = std::chrono::seconds(10);    // of metadata and of changes to topics
   std::size_t read_ahead_bytes = std::size_t{4} << 20;  // of a partition that is read

@@ -286,12 +286,22 @@ ports::Fetched Reader::cut(Cursor& cursor, std::size_t max_bytes) {
   cursor.bytes -= bytes;
   cursor.next = cursor.records.empty() ? cursor.position : cursor.records.front().offset;
   out.next = cursor.next;
+  out.end = cursor.end;
   return out;
+}
+
+/// As the client has it from its fetches; asks nobody.
+Offset Reader::known_end(const Place& place, Offset before) const {
+  std::int64_t low = 0, high = 0;
+  const auto code =
+      rd_kafka_get_watermark_offsets(client_.get(), place.first.c_str(), place.second, &low, &high);
+  return code == RD_KAFKA_RESP_ERR_NO_ERROR ? std::max<Offset>(high, 0) : before;
 }
 
 void Reader::serve() {
   const std::lock_guard lock(mutex_);
   for (auto& [place, cursor] : cursors_) {
+    if (!cursor.records.empty()) cursor.end = known_end(place, cursor.end);
     if (cursor.records.empty() || cursor.waiting.empty()) continue;
     cursor.used = Clock::now();
     const ports::Fetched fetched = cut(cursor, cursor.waiting.front()->max_bytes);

@@ -59,6 +59,7 @@ class Reader {
     bool held = false;    // by the consumer
     Offset next = 0;      // of the next answer
     Offset position = 0;  // of the next record that comes
+    Offset end = 0;       // of the partition, as the broker said with the last records
     std::deque<Record> records;
     std::size_t bytes = 0;
     std::vector<std::shared_ptr<FetchCall>> waiting;  // for what lies at `next`
@@ -75,6 +76,7 @@ class Reader {
   void take(MessageHandle message);
   void failed(const rd_kafka_message_t& message);
   void serve();
+  Offset known_end(const Place& place, Offset before) const;
   static ports::Fetched cut(Cursor& cursor, std::size_t max_bytes);
   void wake();
 

@@ -20,6 +20,10 @@ class Topics {
   /// How many partitions a topic has; asked once. Errors: not_found, unavailable, timeout.
   Result<PartitionNumber> partitions(const std::string& topic);
   Result<ports::Log::Range> range(const std::string& topic, PartitionNumber partition);
+  /// Writes offsets of a consumer group that has no members.
+  Result<void> set_offsets(
+      const std::string& group,
+      const std::map<std::pair<std::string, PartitionNumber>, Offset>& offsets);
 
  private:
   explicit Topics(const Options& options) : options_(options) {}

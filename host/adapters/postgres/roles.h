@@ -10,7 +10,7 @@
 
 namespace host::postgres {
 
-/// The login role that runs SQL of a plugin and reaches nothing else: "host_owls".
+/// The login role that runs SQL of a plugin and reaches nothing else: host_owls.
 std::string role_of(const std::string& host_role, const std::string& plugin);
 
 /// What `host db init` makes in one database.

@@ -154,11 +154,14 @@ std::unique_ptr<ports::Log::Fetch> Database::fetch(const std::string& topic,
   auto handle = std::make_unique<FetchHandle>(parts_->index, call);
   if (!parts_->index->fetch(call)) return handle;
   const std::int64_t id = parts_->index->find(topic, partition)->topic;
-  parts_->reader->submit([call = std::move(call), id](Connection* db) mutable {
-    const auto read = [&](Connection& connection) { return read_log(connection, *call, id); };
-    Result<Fetched> answer = read_in_snapshot<Fetched>(db, "reading the log", read);
-    FetchCall::answer(std::move(call), std::move(answer));
-  });
+  parts_->reader->submit(
+      [call = std::move(call), id, index = parts_->index](Connection* db) mutable {
+        const auto read = [&](Connection& connection) { return read_log(connection, *call, id); };
+        Result<Fetched> answer = read_in_snapshot<Fetched>(db, "reading the log", read);
+        const auto place = index->find(call->topic, call->partition);
+        if (answer && place) answer->end = place->end;
+        FetchCall::answer(std::move(call), std::move(answer));
+      });
   return handle;
 }
 

@@ -127,6 +127,7 @@ void LogIndex::published(const std::string& topic, PartitionNumber partition, Sh
         ++at;
         continue;
       }
+      fetched.end = known->end;
       answers.emplace_back(std::move(*at), std::move(fetched));
       at = known->waiting.erase(at);
     }
@@ -157,6 +158,7 @@ bool LogIndex::fetch(const std::shared_ptr<FetchCall>& call) {
       return false;
     } else if (!known->recent.empty() && known->recent.front()->front().offset <= call->from) {
       found = cut(known->recent, call->from, call->max_bytes);
+      found->end = known->end;
     } else {
       return true;
     }
