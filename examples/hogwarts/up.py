@@ -145,7 +145,7 @@ class Town:
         with to_its_end():
             self.make_roles()
         say(f"Starting {len(self.hosts)} hosts.")
-        environment = self.environment((self.passwords / "host").read_text("utf-8"))
+        environment = self.environment()
         command = [self.binary, "--log", f"kafka://{self.kafka.address}",
                    "--store", self.store("host"), "--passwords", str(self.passwords)]
         for host in self.hosts:
@@ -164,7 +164,7 @@ class Town:
         for role in ("host", *(f"host_{name}" for name in PLUGINS)):
             (self.passwords / role).write_text(secrets.token_hex(16), "utf-8")
         administrator = dict(part.split("=") for part in self.postgres.address.split())
-        environment = self.environment(administrator["password"])
+        environment = self.environment(PGPASSWORD=administrator["password"])
         for command in (
                 ["psql", "-qX", "-c", f"create database {DATABASE}",
                  self.store(administrator["user"], "postgres")],
@@ -179,11 +179,11 @@ class Town:
         return f"postgresql://{user}@127.0.0.1:{self.postgres.port}/{database}"
 
     @staticmethod
-    def environment(password):
+    def environment(**more):
         """Without the variables of another host of whoever calls."""
         kept = {name: value for name, value in os.environ.items()
                 if not name.startswith(("HOST_", "PG"))}
-        return {**kept, "PGPASSWORD": password}
+        return {**kept, **more}
 
     def check(self):
         """Raises Died when a process has ended."""

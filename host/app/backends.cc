@@ -54,10 +54,13 @@ Result<void> Backends::meet_servers(const Parts& parts) {
 
   const Result<postgres::Conninfo> info = postgres::Conninfo::parse(servers.store);
   if (!info) return info.error();
-  login_ = login_of(info->user(), servers.passwords);
   const std::string host_role = info->user();
+  login_ = login_of(host_role, servers.passwords);
+  const Result<std::string> password = servers.passwords.of_url(*info);
+  if (!password) return password.error();
   auto store = postgres::PostgresStore::make(
       {.url = servers.store,
+       .password = *password,
        .login = [login = login_, host_role, &logger = parts.logger](
                     const std::string& plugin) -> std::optional<postgres::Login> {
          Result<std::optional<postgres::Login>> found = login(plugin);
@@ -75,9 +78,10 @@ Result<void> Backends::meet_servers(const Parts& parts) {
   postgres_ = std::move(*store);
 
   auto members = postgres::PostgresMembers::make(
-      {.url = servers.store, .logger = &parts.logger, .backends = [store = postgres_.get()] {
-         return store->backends();
-       }});
+      {.url = servers.store,
+       .password = *password,
+       .logger = &parts.logger,
+       .backends = [store = postgres_.get()] { return store->backends(); }});
   if (!members) return members.error();
   members_ = std::move(*members);
 

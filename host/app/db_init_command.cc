@@ -84,7 +84,10 @@ int db_init_command(const Options& options) {
       .host = options.role,
       .plugins = std::get<std::vector<std::string>>(plugins),
       .password = [&passwords](const std::string& role) { return passwords.of(role); }};
-  const Result<std::vector<std::string>> done = init(*where, roles);
+  const Result<std::string> password = passwords.of_url(*where);
+  if (!password) return complain(password.error());
+  const Result<std::vector<std::string>> done =
+      init(password->empty() ? *where : where->with("password", *password), roles);
   if (!done) return complain(done.error());
   for (const std::string& line : *done) std::puts(line.c_str());
   return kFine;

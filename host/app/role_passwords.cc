@@ -20,4 +20,11 @@ Result<std::optional<std::string>> RolePasswords::of(const std::string& role) co
   return std::optional(found->second);
 }
 
+Result<std::string> RolePasswords::of_url(const postgres::Conninfo& where) const {
+  if (where.has_password() || where.user().empty()) return std::string();
+  Result<std::optional<std::string>> password = of(where.user());
+  if (!password) return password.error();
+  return std::move(*password).value_or("");
+}
+
 }  // namespace host::app

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "host/adapters/postgres/conninfo.h"
 #include "host/base/result.h"
 
 namespace host::app {
@@ -19,6 +20,8 @@ class RolePasswords {
 
   /// Nothing: the role has none here. Errors: of a file that cannot be read.
   Result<std::optional<std::string>> of(const std::string& role) const;
+  /// Of the role that connects by this URL; "" where the URL has one itself, or there is none here.
+  Result<std::string> of_url(const postgres::Conninfo& where) const;
 
  private:
   std::string folder_;

@@ -87,7 +87,9 @@ class DbInitTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             for name in (self.role, f"{self.role}_owls"):
                 (pathlib.Path(folder) / name).write_text(f"of a file: {name}\n", "utf-8")
-            done = self.init("owls", "--passwords", folder)
+            administrator = pathlib.Path(folder) / self.server["user"]
+            administrator.write_text(self.server["password"], "utf-8")
+            done = self.init("owls", "--passwords", folder, PGPASSWORD="not the one")
             self.assertEqual(0, done.returncode, done.stderr)
         who = f"{self.role}_owls"
         self.assertEqual(f"{who}\n", self.psql("select current_user", self.database, who,

@@ -65,6 +65,31 @@ class DocumentsTest(unittest.TestCase):
             self.assertIsNotNone(row, option)
             self.assertIn(default, row.group(1), option)
 
+    def test_operations_has_every_alarm_and_no_metric_of_its_own(self):
+        metrics, operations = text_of("docs/metrics.md"), text_of("docs/operations.md")
+        alarms = re.search(r"## Alarms\n\n```\n(.*?)```", metrics, re.DOTALL).group(1)
+        embedded = {"host_store_disk_free_bytes"}  # named there as such
+        alarmed = {re.sub(r"_bucket$", "", name) for name in re.findall(r"host_\w+", alarms)}
+        self.named(alarmed | embedded, operations, 8)
+        told = set(re.findall(r"`(host_[a-z_]+[a-z])", operations)) - {"host_hagrid", "host_master"}
+        self.named(told, metrics, 15)
+
+    def test_every_link_of_the_documents_leads_somewhere(self):
+        pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")]
+        links = [(page, *link.partition("#")[::2]) for page in pages for link in
+                 re.findall(r"\]\(((?!https?:)[^)\s]+)\)", page.read_text("utf-8"))]
+        self.assertGreaterEqual(len(links), 60)
+        self.assertEqual([], [f"{page.name}: {file}#{part}" for page, file, part in links
+                              if not self.leads(page, file, part)])
+
+    @staticmethod
+    def leads(page, file, part):
+        target = (page.parent / file).resolve() if file else page
+        if not target.exists() or not part:
+            return target.exists()
+        headings = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.MULTILINE)
+        return part in {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
     def test_every_warning_and_error_that_the_host_logs_is_in_its_table(self):
         lines = re.findall(r'LogLevel::(?:warn|error),\s*(?:raised \? )?"([^"]+)"',
                            text_of("host/**/*.cc"))

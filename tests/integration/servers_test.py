@@ -106,7 +106,7 @@ class ServersTest(unittest.TestCase):
         self.assertEqual(0, host.stop())
         self.assertNotIn(f"password={self.server['password']}", host.logged())
 
-    def test_roles_of_plugins_are_used(self):
+    def test_roles_of_plugins_are_used_and_all_passwords_are_files(self):
         role = f"r_{self.name}"
         passwords = self.folder / "passwords"
         passwords.mkdir()
@@ -122,8 +122,7 @@ class ServersTest(unittest.TestCase):
         folder = self.folder / "a"
         folder.mkdir()
         (folder / "counter.lua").write_text(process.COUNTER, "utf-8")
-        host = process.Host(self, folder, *self.arguments("--passwords", str(passwords), store=url),
-                            environment={"PGPASSWORD": f"secret of {role}"})
+        host = process.Host(self, folder, *self.arguments("--passwords", str(passwords), store=url))
         self.hit(host)
         self.total_becomes(host, 1)
         who = self.sql("select distinct usename from pg_stat_activity "

@@ -82,5 +82,21 @@ TEST_CASE("a role's password is that of its file, else of its variable") {
   CHECK_FALSE(passwords.of("host_nobody"));  // a folder cannot be read
 }
 
+TEST_CASE("a URL without a password has that of its role, as a plugin's role has") {
+  const Folder folder;
+  folder.write("host", "of the file\n");
+  const RolePasswords passwords(folder.path.string(), {{"other", "y"}});
+  const auto of_url = [&](const std::string& url) {
+    return passwords.of_url(*postgres::Conninfo::parse(url));
+  };
+  CHECK(*of_url("postgresql://host@db/d") == "of the file");
+  CHECK(*of_url("postgresql://other@db/d") == "y");
+  CHECK(of_url("postgresql://host:in_it@db/d")->empty());
+  CHECK(of_url("postgresql://nobody@db/d")->empty());
+  CHECK(of_url("postgresql://db/d")->empty());
+  std::filesystem::create_directories(folder.path / "folder");
+  CHECK_FALSE(of_url("postgresql://folder@db/d"));
+}
+
 }  // namespace
 }  // namespace host::app
