@@ -36,8 +36,8 @@ PLACES = {"library": "greatLibrary", "gryffindor": "gryffindorTower", "hagrid": 
 PLUGINS = (*PLACES, "master")
 FIRST_PORT, FIRST_ADMIN_PORT = 3001, 3101
 DATABASE = "hogwarts"
-READY_SECONDS = 120  # eight processes begin at once, perhaps on two cores
-STOP_SECONDS = 15
+READY_SECONDS = 180  # eight processes begin at once, perhaps on two busy cores
+STOP_SECONDS = 30
 LOOK_SECONDS = 0.2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -22,7 +22,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 UP = ROOT / "examples" / "hogwarts" / "up.py"
 BINARY = None
-DEADLINE_SECONDS = 150
+DEADLINE_SECONDS = 240
 PLUGINS = {"library", "gryffindor", "hagrid", "herbology", "muggle", "platform", "quidditch",
            "master"}
 

@@ -164,6 +164,15 @@ class Fleet:
                 and all(shard[what] == 0 for _, shard in self.shards()
                         for what in ("lag", "pending", "outbox")))
 
+    def told(self):
+        """What the hosts say of shards that do not run, and what the database says of owners."""
+        lines = [f"{self.application(host)}: {shard}" for host, shard in self.shards()
+                 if shard["status"] != "running"]
+        for table in ("host.member", "host.lease"):
+            lines += [f"{table}: {row}" for row in
+                      self.servers.sql(f"table {table}", self.database).splitlines()]
+        return "\n    ".join(lines)
+
     def dead_letters(self):
         """Each once, although each host that runs the plugin tells them."""
         letters = [each for host in self.hosts for each in host.dead_letters()]

@@ -14,7 +14,7 @@ FROM_THE_START = -2
 END_OF_PARTITION = -191
 
 Record = collections.namedtuple("Record", "partition offset key value origin")
-Seen = collections.namedtuple("Seen", "records repeats")
+Seen = collections.namedtuple("Seen", "records repeats overtaken")
 
 
 class Message(ctypes.Structure):
@@ -105,18 +105,23 @@ def records_of(address, topic, partitions):
 
 
 def seen_of(records):
-    """What is left when repeats are dropped, and how many those were."""
-    kept, repeats, marks = [], 0, {}
+    """What is left when repeats are dropped, how many those were, and what was dropped without
+    having been there before: it came behind later ones of its stream, which loses it."""
+    kept, repeats, overtaken, marks, places = [], 0, [], {}, set()
     for record in records:
         if record.origin:
             stream, _, position = record.origin.rpartition("/")
             place = tuple(int(part) for part in position.split("-"))
-            if place <= marks.get((record.partition, stream), (-1, -1)):
+            mark = marks.get((record.partition, stream), (-1, -1))
+            if place <= mark:
                 repeats += 1
+                if (record.partition, record.origin) not in places:
+                    overtaken.append(f"{record} came after {mark}")
                 continue
             marks[record.partition, stream] = place
+            places.add((record.partition, record.origin))
         kept.append(record)
-    return Seen(kept, repeats)
+    return Seen(kept, repeats, overtaken)
 
 
 def read(address, topic, partitions):

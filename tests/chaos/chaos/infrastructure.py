@@ -46,6 +46,10 @@ class Servers:
         self.disk.close()
         self._folder.cleanup()
 
+    def keep_logs(self, folder):
+        for server in (self.kafka, self.postgres):
+            shutil.copy(server.folder / f"{server.name}.log", folder)
+
     def arguments(self, database, member):
         return ["--log", f"kafka://{self.kafka.address}", "--prefix", f"{database}.",
                 "--store", f"{self._url}{database}?application_name={member}"]

@@ -276,6 +276,8 @@ def check_foreign(report, stage, accounts, by_id):
     report.figure(f"a foreign consumer sees {len(transfers.records)} transfers and "
                   f"{len(credits.records)} credits, and drops {transfers.repeats} and "
                   f"{credits.repeats} repeats")
+    report.check("nothing comes behind what its stream sent later",
+                 transfers.overtaken + credits.overtaken)
     report.check("a foreign consumer sees every credit once and in order",
                  differences(ids_by_key(credits.records),
                              {name: each["received"] for name, each in accounts.items()

@@ -68,8 +68,7 @@ class Recovery:
         late = within is not None and seconds > within
         self.say(f"{what}: {seconds:.1f} s" + (f", LATER than {within} s" if late else ""))
 
-    @staticmethod
-    def wait(what, obstacle):
+    def wait(self, what, obstacle):
         """Until there is none; raises Broken when it does not go."""
         began = time.monotonic()
         while True:
@@ -77,6 +76,7 @@ class Recovery:
             if why is None:
                 return
             if time.monotonic() - began > DEADLINE_SECONDS:
+                self.report.figure(self.fleet.told())
                 raise Broken(f"not within {DEADLINE_SECONDS} s: {what}; {why}")
             time.sleep(0.02)
 
