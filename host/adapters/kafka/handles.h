@@ -29,7 +29,5 @@ using OptionsHandle = std::unique_ptr<rd_kafka_AdminOptions_t, Ends<rd_kafka_Adm
 using NewTopicHandle = std::unique_ptr<rd_kafka_NewTopic_t, Ends<rd_kafka_NewTopic_destroy>>;
 using ConfigHandle =
     std::unique_ptr<rd_kafka_ConfigResource_t, Ends<rd_kafka_ConfigResource_destroy>>;
-using GroupOffsetsHandle = std::unique_ptr<rd_kafka_AlterConsumerGroupOffsets_t,
-                                           Ends<rd_kafka_AlterConsumerGroupOffsets_destroy>>;
 
 }  // namespace host::kafka

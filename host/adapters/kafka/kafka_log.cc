@@ -31,7 +31,7 @@ Result<std::unique_ptr<KafkaLog>> KafkaLog::make(Options options) {
   auto producer = Producer::make(log->options_, *log->topics_);
   if (!producer) return producer.error();
   log->producer_ = std::move(*producer);
-  log->mirror_ = std::make_unique<Mirror>(log->options_, *log->topics_);
+  log->mirror_ = std::make_unique<Mirror>(log->options_);
   log->thread_ = std::thread([l = log.get()] { l->answer_ranges(); });
   return log;
 }

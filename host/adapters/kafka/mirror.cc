@@ -1,5 +1,7 @@
 #include "host/adapters/kafka/mirror.h"
 
+#include "host/adapters/kafka/errors.h"
+
 namespace host::kafka {
 namespace {
 
@@ -7,7 +9,7 @@ constexpr auto kWriteEvery = std::chrono::seconds(5);
 
 }  // namespace
 
-Mirror::Mirror(const Options& options, Topics& topics) : options_(options), topics_(topics) {
+Mirror::Mirror(const Options& options) : options_(options) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -38,6 +40,35 @@ void Mirror::run() {
   }
 }
 
+/// Nobody joins the group: a commit needs no membership.
+Result<void> Mirror::write(const std::string& group, const Offsets& offsets) {
+  ClientHandle& client = clients_[group];
+  if (!client) {
+    Result<ClientHandle> made =
+        Conf(options_, {{"group.id", group}, {"enable.auto.commit", "false"}})
+            .make(RD_KAFKA_CONSUMER);
+    if (!made) return made.error();
+    client = std::move(*made);
+  }
+  const PartitionsHandle list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
+  for (const auto& [place, offset] : offsets) {
+    rd_kafka_topic_partition_list_add(list.get(), place.first.c_str(), place.second)->offset =
+        offset;
+  }
+  const std::string doing = "writing offsets of group " + group;
+  const QueueHandle queue(rd_kafka_queue_new(client.get()));
+  const auto asked = rd_kafka_commit_queue(client.get(), list.get(), queue.get(), nullptr, nullptr);
+  if (asked != RD_KAFKA_RESP_ERR_NO_ERROR) return to_error(asked, doing);
+  const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(options_.answer_within);
+  const EventHandle event(rd_kafka_queue_poll(queue.get(), static_cast<int>(wait.count())));
+  while (rd_kafka_poll(client.get(), 0) > 0) {  // what it says for itself is in the log already
+  }
+  if (!event) return to_error(RD_KAFKA_RESP_ERR__TIMED_OUT, doing);
+  const auto code = rd_kafka_event_error(event.get());
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return to_error(code, doing);
+  return {};
+}
+
 void Mirror::write() {
   std::map<std::string, Offsets> noted;
   {
@@ -46,7 +77,7 @@ void Mirror::write() {
   }
   for (auto& [plugin, offsets] : noted) {
     const std::string group = options_.group + "." + plugin;
-    const Result<void> written = topics_.set_offsets(group, offsets);
+    const Result<void> written = write(group, offsets);
     if (!written && !failed_ && options_.logger != nullptr) {
       options_.logger->log(ports::LogLevel::warn, "the offsets of a consumer group are not written",
                            {{"group", group}, {"why", written.error().to_string()}});

@@ -6,17 +6,20 @@
 #include <string>
 #include <thread>
 
-#include "host/adapters/kafka/topics.h"
+#include "host/adapters/kafka/client.h"
+#include "host/core/ids.h"
 
 namespace host::kafka {
 
 /// Writes what plugins have read into consumer groups that nobody joins, one a plugin, so that
 /// tools that show the lag of groups show theirs, too. The database has the truth: what is written
-/// here is some seconds old, and of use to nobody else. Thread-safe.
+/// here is some seconds old, and of use to nobody else. A client a group, because the admin request
+/// that writes offsets of any group aborts the process in librdkafka 2.0.2 when it times out.
+/// Thread-safe.
 class Mirror {
  public:
-  /// Both outlive it.
-  Mirror(const Options& options, Topics& topics);
+  /// `options` outlives it.
+  explicit Mirror(const Options& options);
   ~Mirror();
   Mirror(const Mirror&) = delete;
   Mirror& operator=(const Mirror&) = delete;
@@ -30,9 +33,10 @@ class Mirror {
   using Offsets = std::map<std::pair<std::string, PartitionNumber>, Offset>;
   void run();
   void write();
+  Result<void> write(const std::string& group, const Offsets& offsets);
 
   const Options& options_;
-  Topics& topics_;
+  std::map<std::string, ClientHandle> clients_;  // by group; of its thread
   std::mutex mutex_;
   std::condition_variable wake_;
   std::map<std::string, Offsets> noted_;  // by plugin, guarded by mutex_

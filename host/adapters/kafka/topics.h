@@ -20,15 +20,12 @@ class Topics {
   /// How many partitions a topic has; asked once. Errors: not_found, unavailable, timeout.
   Result<PartitionNumber> partitions(const std::string& topic);
   Result<ports::Log::Range> range(const std::string& topic, PartitionNumber partition);
-  /// Writes offsets of a consumer group that has no members.
-  Result<void> set_offsets(
-      const std::string& group,
-      const std::map<std::pair<std::string, PartitionNumber>, Offset>& offsets);
 
  private:
   explicit Topics(const Options& options) : options_(options) {}
   int wait_ms() const;
   Result<MetadataHandle> metadata(const std::string& topic);
+  Result<ports::Log::Range> ask_range(const std::string& topic, PartitionNumber partition);
   Result<void> create(std::span<const ports::TopicSettings> topics);
   Result<void> update(const ports::TopicSettings& topic);
   Result<void> wait_for_leaders(std::span<const ports::TopicSettings> topics);
