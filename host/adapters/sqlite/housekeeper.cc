@@ -75,8 +75,8 @@ void Housekeeper::say(const char* what, const Result<void>& done) {
                        what + (" did not get through: " + done.error().to_string()));
 }
 
-/// `sync`: brings what was carried over to the disk, which SQLite leaves to the checkpoint that ends
-/// the log. That one is the writer's, and commits wait for it.
+/// `sync`: brings what was carried over to the disk, which SQLite leaves to the checkpoint that
+/// ends the log. That one is the writer's, and commits wait for it.
 void Housekeeper::checkpoint_wal(bool sync) {
   const Measured measured(meters_.checkpoint);
   writer_.carrying();
