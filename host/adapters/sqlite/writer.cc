@@ -291,18 +291,15 @@ void Writer::carrying() {
   carrying_ = true;
 }
 
-void Writer::carried(int pages) {
+void Writer::carried() {
   const std::lock_guard lock(mutex_);
   carrying_ = false;
-  carried_pages_ = pages;
 }
 
-/// Commits wait for it, so it comes when little is left to be carried over; where the checkpoints
-/// beside the writer do not keep up, all the same.
+/// Not while the housekeeper is at it: commits would wait for what it can do beside them.
 bool Writer::wal_should_start_over() const {
   const std::lock_guard lock(mutex_);
-  if (wal_pages_ <= kLongWalPages || carrying_) return false;
-  return wal_pages_ - carried_pages_ <= kLittleWalPages || wal_pages_ > 2 * kLongWalPages;
+  return wal_pages_ > kLongWalPages && !carrying_;
 }
 
 /// Carries over what is left, so that the file starts over. A reader that holds on makes it give up
@@ -317,7 +314,7 @@ void Writer::shorten_wal() {
   sqlite3_busy_timeout(db_->native(), 5000);
   if (code == SQLITE_OK) {
     const std::lock_guard guard(mutex_);
-    wal_pages_ = carried_pages_ = 0;
+    wal_pages_ = 0;
   }
 }
 
