@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kRoundJobs = 2000;
 constexpr std::size_t kRoundBytes = std::size_t{8} << 20;
 constexpr std::size_t kQueueBytes = std::size_t{256} << 20;
+constexpr int kLongWalPages = (64 << 20) / 4096;  // a start after a kill reads all of it
 constexpr auto kWaitForReaders = std::chrono::milliseconds(20);
 constexpr auto kWaitStep = std::chrono::microseconds(200);
 constexpr auto kProbeEvery = std::chrono::seconds(1);

@@ -18,10 +18,6 @@
 
 namespace host::sqlite {
 
-/// Pages of the write-ahead log: so long it gets before it starts over, because a start after a
-/// kill reads all of it.
-inline constexpr int kLongWalPages = (64 << 20) / 4096;
-
 /// What a job works on inside a round.
 struct Round {
   Connection& db;
@@ -131,7 +127,6 @@ class Writer {
   std::string problem_;
   std::string damage_;  // does not heal
   int wal_pages_ = 0;
-  int carried_pages_ = 0;      // of these, as the housekeeper says
   bool carrying_ = false;      // the housekeeper is at it
   std::uint64_t written_ = 0;  // transactions that put something into the write-ahead log
   bool stopped_ = false;
