@@ -9,8 +9,8 @@
 namespace host::sqlite {
 namespace {
 
+constexpr int kWorthwhilePages = 1000;  // 4 MB
 constexpr auto kLookEvery = std::chrono::milliseconds(100);
-constexpr auto kLookSoon = std::chrono::milliseconds(5);  // where the log is to start over
 constexpr auto kLookForAgedEvery = std::chrono::seconds(1);
 
 }  // namespace
@@ -43,17 +43,15 @@ void Housekeeper::loop() {
   std::optional<Steady::time_point> retained;
   Steady::time_point looked = Steady::now();
   int carried = 0;  // pages of the write-ahead log when it was last carried over
-  int pages = 0;
   while (true) {
     {
       std::unique_lock lock(mutex_);
-      const auto pause = pages > kLongWalPages ? kLookSoon : kLookEvery;
-      if (wake_.wait_for(lock, pause, [this] { return stopped_; })) return;
+      if (wake_.wait_for(lock, kLookEvery, [this] { return stopped_; })) return;
     }
-    pages = writer_.wal_pages();
+    const int pages = writer_.wal_pages();
     if (pages < carried) carried = 0;  // it started over
-    if (pages - carried > kLittleWalPages) {
-      checkpoint_wal(pages > kLongWalPages && carried <= kLongWalPages);
+    if (pages - carried > kWorthwhilePages) {
+      checkpoint_wal();
       carried = pages;
     }
     const Steady::time_point now = Steady::now();
@@ -75,21 +73,20 @@ void Housekeeper::say(const char* what, const Result<void>& done) {
                        what + (" did not get through: " + done.error().to_string()));
 }
 
-/// `sync`: brings what was carried over to the disk, which SQLite leaves to the checkpoint that
-/// ends the log. That one is the writer's, and commits wait for it.
-void Housekeeper::checkpoint_wal(bool sync) {
+/// Also brings to the disk what it carried over. SQLite leaves that to the checkpoint that ends the
+/// log; that one is the writer's, and commits wait for it.
+void Housekeeper::checkpoint_wal() {
   const Measured measured(meters_.checkpoint);
   writer_.carrying();
-  int carried = 0;
-  const int code = sqlite3_wal_checkpoint_v2(db_->native(), "main", SQLITE_CHECKPOINT_PASSIVE,
-                                             nullptr, &carried);
+  const int code =
+      sqlite3_wal_checkpoint_v2(db_->native(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   sqlite3_file* file = nullptr;
-  if (sync && code == SQLITE_OK &&
+  if (code == SQLITE_OK &&
       sqlite3_file_control(db_->native(), "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK) {
     // Whether it works or not: the writer's checkpoint syncs, too, and complains.
     (void)file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
   }
-  writer_.carried(code == SQLITE_OK ? carried : 0);
+  writer_.carried();
   // Busy: the writer is at it itself. Anything else says itself in the writer's health as well.
   if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) {
     say("carrying over the write-ahead log", to_error(last_failure(db_->native()), "checkpoint"));

@@ -26,7 +26,7 @@ class Housekeeper {
 
  private:
   void loop();
-  void checkpoint_wal(bool sync);
+  void checkpoint_wal();
   void say(const char* what, const Result<void>& done);
 
   std::unique_ptr<Connection> db_;

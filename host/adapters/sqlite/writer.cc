@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kRoundJobs = 2000;
 constexpr std::size_t kRoundBytes = std::size_t{8} << 20;
 constexpr std::size_t kQueueBytes = std::size_t{256} << 20;
+constexpr int kLongWalPages = (64 << 20) / 4096;  // a start after a kill reads all of it
 constexpr auto kWaitForReaders = std::chrono::milliseconds(20);
 constexpr auto kWaitStep = std::chrono::microseconds(200);
 constexpr auto kProbeEvery = std::chrono::seconds(1);
@@ -291,18 +292,15 @@ void Writer::carrying() {
   carrying_ = true;
 }
 
-void Writer::carried(int pages) {
+void Writer::carried() {
   const std::lock_guard lock(mutex_);
   carrying_ = false;
-  carried_pages_ = pages;
 }
 
-/// Commits wait for it, so it comes when little is left to be carried over; where the checkpoints
-/// beside the writer do not keep up, all the same.
+/// Not while the housekeeper is at it: commits would wait for what it can do beside them.
 bool Writer::wal_should_start_over() const {
   const std::lock_guard lock(mutex_);
-  if (wal_pages_ <= kLongWalPages || carrying_) return false;
-  return wal_pages_ - carried_pages_ <= kLittleWalPages || wal_pages_ > 2 * kLongWalPages;
+  return wal_pages_ > kLongWalPages && !carrying_;
 }
 
 /// Carries over what is left, so that the file starts over. A reader that holds on makes it give up
@@ -317,7 +315,7 @@ void Writer::shorten_wal() {
   sqlite3_busy_timeout(db_->native(), 5000);
   if (code == SQLITE_OK) {
     const std::lock_guard guard(mutex_);
-    wal_pages_ = carried_pages_ = 0;
+    wal_pages_ = 0;
   }
 }
 

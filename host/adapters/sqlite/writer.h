@@ -18,11 +18,6 @@
 
 namespace host::sqlite {
 
-/// Of the write-ahead log: how long it gets before it starts over, because a start after a kill
-/// reads all of it; and what may be left to be carried over then.
-inline constexpr int kLongWalPages = (64 << 20) / 4096;
-inline constexpr int kLittleWalPages = (4 << 20) / 4096;
-
 /// What a job works on inside a round.
 struct Round {
   Connection& db;
@@ -92,10 +87,9 @@ class Writer {
   std::string health() const;
   /// Pages in the write-ahead log after the last commit.
   int wal_pages() const;
-  /// The housekeeper carries the write-ahead log over, and has done so with its first `pages`:
-  /// where it is long, it starts over after the round that runs.
+  /// The housekeeper carries the write-ahead log over, and has done so.
   void carrying();
-  void carried(int pages);
+  void carried();
 
  private:
   using Jobs = std::vector<std::unique_ptr<WriteJob>>;
@@ -133,8 +127,7 @@ class Writer {
   std::string problem_;
   std::string damage_;  // does not heal
   int wal_pages_ = 0;
-  int carried_pages_ = 0;      // of these, as the housekeeper says
-  bool carrying_ = false;      // it is at it
+  bool carrying_ = false;      // the housekeeper is at it
   std::uint64_t written_ = 0;  // transactions that put something into the write-ahead log
   bool stopped_ = false;
 

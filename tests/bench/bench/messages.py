@@ -32,8 +32,7 @@ def engine(setup):
     codec, ours = [], {STATES: [], MORE_STATES: []}
     plugin = setup.root / setup.plugin("work")
     for _ in setup.rounds(7):
-        codec.append(program(setup, "codec", 60, plugin=plugin, threads=2,
-                             seconds=2))
+        codec.append(program(setup, "codec", 60, plugin=plugin, threads=2, seconds=2))
         for keys, runs in ours.items():
             runs.append(program(setup, "engine", 180, plugin=plugin, lanes=2, keys=keys,
                                 messages=setup.seconds(400_000, 100_000)))
