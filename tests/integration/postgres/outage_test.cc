@@ -214,6 +214,8 @@ TEST_CASE("while the database is away all is answered, and work goes on when it 
 TEST_CASE("a store that waits for its database can be stopped, twice", "[postgres]") {
   const TestDatabase database;
   Deployment host(database);
+  host.options.limits.lock = std::chrono::seconds(30);  // not over before the stop gives up
+  host.reopen();
   const ShardImage image = host.claim(kShard);
   const auto db = database.connect_here();
   at_record(*db, image.commit_no + 1, true, "perform pg_advisory_xact_lock(1)");
@@ -222,6 +224,13 @@ TEST_CASE("a store that waits for its database can be stopped, twice", "[postgre
   host.store().commit(
       std::make_shared<const ShardCommit>(next_commit(kShard, image, "harry", "one")),
       host.executor(), answer.taker());
+  const auto waits = [&db] {
+    return db->run("",
+                   "select 1 from pg_stat_activity where datname = current_database()"
+                   " and wait_event_type = 'Lock'")
+               .size() == 1;
+  };
+  REQUIRE(eventually(waits));  // what was not sent yet is known to have written nothing
   host.store().stop();
   host.store().stop();
   CHECK(await(host, answer).status == Status::unknown);
