@@ -1,9 +1,10 @@
-// The producer against librdkafka's own broker in memory, which can be told to refuse.
+// The log against librdkafka's own broker in memory, which can be told to refuse.
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
 #include <array>
 #include <catch2/catch.hpp>
+#include <future>
 
 #include "host/adapters/kafka/kafka_log.h"
 #include "tests/fakes/manual_executor.h"
@@ -12,6 +13,7 @@ namespace host::kafka {
 namespace {
 
 constexpr std::int16_t kProduce = 0;
+constexpr std::int16_t kFindCoordinator = 10;
 constexpr std::size_t kBig = 700'000;  // two do not fit into one request
 
 struct Cluster {
@@ -74,6 +76,23 @@ TEST_CASE("a record that the broker refuses for now is not overtaken by a later 
   });
   REQUIRE(scheduler.wait_until([&] { return answered; }, std::chrono::seconds(30)));
   CHECK(letters(**log, scheduler, lane, 3) == "abc");
+}
+
+// While a client is destroyed it looks for no coordinator any more, and would wait for the commit
+// of offsets that none takes as long as a member of the group may be silent: 45 s.
+TEST_CASE("a log that cannot write the offsets of a group ends all the same") {
+  Cluster cluster;
+  fakes::Scheduler scheduler;
+  fakes::ManualExecutor lane(scheduler);
+  auto log = KafkaLog::make({.brokers = rd_kafka_mock_cluster_bootstraps(cluster.mock),
+                             .answer_within = std::chrono::milliseconds(300)});
+  REQUIRE(log);
+  const std::vector<rd_kafka_resp_err_t> nobody(1000, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
+  rd_kafka_mock_push_request_errors_array(cluster.mock, kFindCoordinator, nobody.size(),
+                                          nobody.data());
+  (*log)->note_read("owls", "owls", 0, 1);
+  auto ended = std::async(std::launch::async, [log = std::move(*log)]() mutable { log.reset(); });
+  CHECK(ended.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
 }
 
 }  // namespace

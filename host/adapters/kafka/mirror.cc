@@ -40,13 +40,16 @@ void Mirror::run() {
   }
 }
 
-/// Nobody joins the group: a commit needs no membership.
+/// Nobody joins the group: a commit needs no membership. The session that nobody has is short,
+/// because a client that ends with a commit under way waits for it so long.
 Result<void> Mirror::write(const std::string& group, const Offsets& offsets) {
   ClientHandle& client = clients_[group];
   if (!client) {
-    Result<ClientHandle> made =
-        Conf(options_, {{"group.id", group}, {"enable.auto.commit", "false"}})
-            .make(RD_KAFKA_CONSUMER);
+    Result<ClientHandle> made = Conf(options_, {{"group.id", group},
+                                                {"enable.auto.commit", "false"},
+                                                {"session.timeout.ms", "500"},
+                                                {"heartbeat.interval.ms", "100"}})
+                                    .make(RD_KAFKA_CONSUMER);
     if (!made) return made.error();
     client = std::move(*made);
   }
