@@ -5,6 +5,7 @@
 #include <array>
 #include <catch2/catch.hpp>
 #include <future>
+#include <thread>
 
 #include "host/adapters/kafka/kafka_log.h"
 #include "tests/fakes/manual_executor.h"
@@ -78,8 +79,26 @@ TEST_CASE("a record that the broker refuses for now is not overtaken by a later 
   CHECK(letters(**log, scheduler, lane, 3) == "abc");
 }
 
-// While a client is destroyed it looks for no coordinator any more, and would wait for the commit
-// of offsets that none takes as long as a member of the group may be silent: 45 s.
+/// What the group of plugin `owls` has of the first partition of its topic.
+Offset offset_of_group(const Cluster& cluster) {
+  std::array<char, 512> why{};
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  for (const auto& [name, value] :
+       {std::pair{"bootstrap.servers", rd_kafka_mock_cluster_bootstraps(cluster.mock)},
+        std::pair{"group.id", "host.owls"}}) {
+    REQUIRE(rd_kafka_conf_set(conf, name, value, why.data(), why.size()) == RD_KAFKA_CONF_OK);
+  }
+  const ClientHandle client(rd_kafka_new(RD_KAFKA_CONSUMER, conf, why.data(), why.size()));
+  REQUIRE(client);
+  const PartitionsHandle list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_t* place = rd_kafka_topic_partition_list_add(list.get(), "owls", 0);
+  REQUIRE(rd_kafka_committed(client.get(), list.get(), 5'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  return place->offset;
+}
+
+// A client that is destroyed waits for the commit of offsets that it began: while it knows no
+// coordinator as long as a member of its group may be silent, 45 s; while the coordinator does not
+// answer as long as a request may take, 60 s.
 TEST_CASE("a log that cannot write the offsets of a group ends all the same") {
   Cluster cluster;
   fakes::Scheduler scheduler;
@@ -87,10 +106,21 @@ TEST_CASE("a log that cannot write the offsets of a group ends all the same") {
   auto log = KafkaLog::make({.brokers = rd_kafka_mock_cluster_bootstraps(cluster.mock),
                              .answer_within = std::chrono::milliseconds(300)});
   REQUIRE(log);
-  const std::vector<rd_kafka_resp_err_t> nobody(1000, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
-  rd_kafka_mock_push_request_errors_array(cluster.mock, kFindCoordinator, nobody.size(),
-                                          nobody.data());
-  (*log)->note_read("owls", "owls", 0, 1);
+  SECTION("there is no coordinator") {
+    const std::vector<rd_kafka_resp_err_t> none(1000, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
+    rd_kafka_mock_push_request_errors_array(cluster.mock, kFindCoordinator, none.size(),
+                                            none.data());
+  }
+  SECTION("the coordinator does not answer any more") {
+    (*log)->note_read("owls", "owls", 0, 1);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (offset_of_group(cluster) != 1) {
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    REQUIRE(rd_kafka_mock_broker_set_rtt(cluster.mock, 1, 100'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+  (*log)->note_read("owls", "owls", 0, 2);
   auto ended = std::async(std::launch::async, [log = std::move(*log)]() mutable { log.reset(); });
   CHECK(ended.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
 }

@@ -15,7 +15,12 @@ struct Ends {
   }
 };
 
-using ClientHandle = std::unique_ptr<rd_kafka_t, Ends<rd_kafka_destroy>>;
+/// Nobody joins a group here, so there is none to leave; a client that does waits for commits.
+inline void end_client(rd_kafka_t* client) {
+  rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+using ClientHandle = std::unique_ptr<rd_kafka_t, Ends<end_client>>;
 using ConfHandle = std::unique_ptr<rd_kafka_conf_t, Ends<rd_kafka_conf_destroy>>;
 using HeadersHandle = std::unique_ptr<rd_kafka_headers_t, Ends<rd_kafka_headers_destroy>>;
 using MessageHandle = std::unique_ptr<rd_kafka_message_t, Ends<rd_kafka_message_destroy>>;

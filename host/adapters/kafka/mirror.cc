@@ -6,6 +6,7 @@ namespace host::kafka {
 namespace {
 
 constexpr auto kWriteEvery = std::chrono::seconds(5);
+constexpr int kAnswerMs = 2000;
 
 }  // namespace
 
@@ -40,15 +41,16 @@ void Mirror::run() {
   }
 }
 
-/// Nobody joins the group: a commit needs no membership. The session that nobody has is short,
-/// because a client that ends with a commit under way waits for it so long.
+/// Nobody joins the group: a commit needs no membership. Session and requests are short, because a
+/// client that ends with a commit under way waits for it so long.
 Result<void> Mirror::write(const std::string& group, const Offsets& offsets) {
   ClientHandle& client = clients_[group];
   if (!client) {
     Result<ClientHandle> made = Conf(options_, {{"group.id", group},
                                                 {"enable.auto.commit", "false"},
                                                 {"session.timeout.ms", "500"},
-                                                {"heartbeat.interval.ms", "100"}})
+                                                {"heartbeat.interval.ms", "100"},
+                                                {"socket.timeout.ms", "2000"}})
                                     .make(RD_KAFKA_CONSUMER);
     if (!made) return made.error();
     client = std::move(*made);
@@ -62,8 +64,7 @@ Result<void> Mirror::write(const std::string& group, const Offsets& offsets) {
   const QueueHandle queue(rd_kafka_queue_new(client.get()));
   const auto asked = rd_kafka_commit_queue(client.get(), list.get(), queue.get(), nullptr, nullptr);
   if (asked != RD_KAFKA_RESP_ERR_NO_ERROR) return to_error(asked, doing);
-  const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(options_.answer_within);
-  const EventHandle event(rd_kafka_queue_poll(queue.get(), static_cast<int>(wait.count())));
+  const EventHandle event(rd_kafka_queue_poll(queue.get(), kAnswerMs));
   while (rd_kafka_poll(client.get(), 0) > 0) {  // what it says for itself is in the log already
   }
   if (!event) return to_error(RD_KAFKA_RESP_ERR__TIMED_OUT, doing);
@@ -87,6 +88,7 @@ void Mirror::write() {
     }
     failed_ = !written;
     if (written) continue;
+    clients_.erase(group);  // one whose broker went away may look for its coordinator for good
     const std::lock_guard lock(mutex_);  // newer ones stay
     Offsets& again = noted_[plugin];
     again.insert(offsets.begin(), offsets.end());

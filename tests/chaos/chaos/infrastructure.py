@@ -110,6 +110,7 @@ class SmallDisk:
     """A file system of its own, which can be made full: a tmpfs, where one may be mounted."""
 
     SIZE = "8G"  # an upper bound, as long as it is not full
+    TRIES = 50   # to fill it
 
     def __init__(self, folder):
         self.folder = folder
@@ -122,17 +123,21 @@ class SmallDisk:
                               capture_output=True, text=True, check=False)
 
     def fill(self):
-        """No room beyond what is used."""
-        used = os.statvfs(self.folder)
-        self._resize((used.f_blocks - used.f_bfree) * used.f_frsize)
+        """No room beyond what is used. It grows meanwhile, and cannot be made smaller than it is."""
+        for _ in range(self.TRIES):
+            used = os.statvfs(self.folder)
+            done = self._resize((used.f_blocks - used.f_bfree) * used.f_frsize)
+            if done.returncode == 0:
+                return
+        raise Broken(f"the small disk: {done.stderr}")
 
     def free(self):
-        self._resize(self.SIZE)
-
-    def _resize(self, size):
-        done = self._mount(f"remount,size={size}")
+        done = self._resize(self.SIZE)
         if done.returncode != 0:
             raise Broken(f"the small disk: {done.stderr}")
+
+    def _resize(self, size):
+        return self._mount(f"remount,size={size}")
 
     def close(self):
         if not self.unusable:
