@@ -139,6 +139,34 @@ def places(setup):
                   note=f"{median(of(rounds, 'hops_per_s')):.0f} hops/s")
 
 
+def away(setup):
+    """While the database stands still, the topic stays full."""
+    seconds = setup.seconds(180, 20)
+    messages = setup.seconds(3_000_000, 600_000)
+    with Servers(setup) as servers:
+        servers.program("fill", 240, topic="a.work.in", messages=messages, keys=KEYS)
+        with servers.host(["--plugin", setup.plugin("work")], "a.") as host:
+            host.wait_until_serving()
+            wait_for(host, "work", messages // 8)
+            at_work = peak = resident_mb(host.pid)
+            servers.postgres.pause()
+            done = before = None
+            try:
+                end = time.monotonic() + seconds
+                while time.monotonic() < end:
+                    time.sleep(1)
+                    peak = max(peak, resident_mb(host.pid))
+                    before, done = done, handled(host, "work")
+            finally:
+                servers.postgres.resume()
+            if done != before:
+                raise CannotSetUp("messages were handled while the database stood still")
+            went_on = wait_for(host, "work", done + messages // 8)
+    yield Row(f"resident memory after {seconds} s without the database, under full input", peak,
+              "MB", target=at_work + 100, at_least=False,
+              note=f"{at_work:.0f} MB at full speed before; then {went_on - done:.0f} more messages")
+
+
 def idle_plugins(setup, count):
     """Arguments for plugins of different names that read and send."""
     text = (setup.here / "plugins" / "work.lua").read_text("utf-8")
