@@ -232,6 +232,7 @@ void Ownership::ended(const ShardRef& shard, bool clean) {
   held->second = clean || shard.number < kFirstDoor ? Phase::ended : Phase::left;
   // A door that has not sent everything is tried again as long as we stay.
   if (held->second == Phase::left && !leaving_) held->second = Phase::lost;
+  if (held->second == Phase::ended && asking_ == 0) return release();  // then it looks
   look();
 }
 

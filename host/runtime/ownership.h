@@ -45,7 +45,7 @@ class Ownership {
     Duration beat = std::chrono::seconds(2);
     Duration look = std::chrono::seconds(1);
     Duration again = std::chrono::milliseconds(500);  // after a beat that failed
-    Duration hand_over = std::chrono::milliseconds(500);
+    Duration hand_over = std::chrono::milliseconds(300);
   };
   /// All of them outlive it.
   struct Parts {
