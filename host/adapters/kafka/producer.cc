@@ -58,7 +58,7 @@ Result<void> Producer::renew() {
                        // request although it refused the first, and the first is lost behind it.
                        {"max.in.flight.requests.per.connection", "1"},
                        {"compression.type", "lz4"},
-                       {"linger.ms", "1"},
+                       {"linger.ms", "0"},  // what comes while a request is under way goes together
                        {"queue.buffering.max.messages", "500000"},
                        {"queue.buffering.max.kbytes", "262144"},
                        // A record that times out here leaves a hole that ends the client.
