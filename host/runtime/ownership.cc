@@ -13,6 +13,13 @@ using ports::Member;
 using ports::Members;
 using ports::MembersView;
 
+namespace {
+
+/// Shards that are handed over end at about the same time.
+constexpr Duration kTogether = std::chrono::milliseconds(5);
+
+}  // namespace
+
 Ownership::Ownership(Parts parts, Settings settings)
     : parts_(parts), settings_(std::move(settings)) {}
 
@@ -50,7 +57,7 @@ void Ownership::start() {
 void Ownership::join() {
   life_ = std::make_shared<int>();
   id_ = random_id(parts_.chance);
-  joined_ = beating_ = beat_again_ = look_again_ = false;
+  joined_ = beating_ = beat_again_ = look_again_ = releasing_ = false;
   settled_ = false;
   asking_ = 0;
   deaths_ = Deaths();
@@ -187,7 +194,14 @@ void Ownership::share(const MembersView& view) {
   }
   settled_ = take.empty();
   if (take.empty()) return;
-  parts_.members.take(id_, std::move(take), parts_.executor, asking<std::vector<Lease>>());
+  auto taken = asking<std::vector<Lease>>();
+  parts_.members.take(id_, std::move(take), parts_.executor,
+                      guarded([this, taken = std::move(taken)](auto result) mutable {
+                        if (result) {
+                          for (const Lease& lease : *result) follow_ours(lease.shard);
+                        }
+                        taken(std::move(result));
+                      }));
 }
 
 void Ownership::give(const std::string& plugin, std::size_t count) {
@@ -232,8 +246,13 @@ void Ownership::ended(const ShardRef& shard, bool clean) {
   held->second = clean || shard.number < kFirstDoor ? Phase::ended : Phase::left;
   // A door that has not sent everything is tried again as long as we stay.
   if (held->second == Phase::left && !leaving_) held->second = Phase::lost;
-  if (held->second == Phase::ended && asking_ == 0) return release();  // then it looks
-  look();
+  if (held->second != Phase::ended) return look();
+  if (std::exchange(releasing_, true)) return;
+  parts_.executor.post_after(kTogether, guarded([this] {
+                               releasing_ = false;
+                               if (asking_ > 0) return look();
+                               release();  // then it looks
+                             }));
 }
 
 void Ownership::release() {

@@ -18,11 +18,11 @@ namespace host::runtime {
 /// who should own what, takes its share and gives what is too much. What should be worked on here
 /// is begun, handed over and dropped by its Hands.
 ///
-/// The lease is liveness, the epoch is safety. A shard is claimed only after a look that shows its
-/// lease as ours; one that is fenced, or whose commit is not answered, waits for the next look. A
-/// lease is released when its shard's claim or commit is answered, what was finished is committed
-/// and what was committed is sent. A member that others buried drops everything and joins anew.
-/// Only on its executor, which has nothing else to do that takes long.
+/// The lease is liveness, the epoch is safety. A shard is claimed only after a take or a look that
+/// shows its lease as ours; one that is fenced, or whose commit is not answered, waits for the next
+/// look. A lease is released when its shard's claim or commit is answered, what was finished is
+/// committed and what was committed is sent. A member that others buried drops everything and joins
+/// anew. Only on its executor, which has nothing else to do that takes long.
 class Ownership {
  public:
   /// What becomes of a shard, or of a door, on the lanes. Called on the ownership's executor.
@@ -114,6 +114,7 @@ class Ownership {
   bool beating_ = false, beat_again_ = false;
   int asking_ = 0;
   bool look_again_ = false;
+  bool releasing_ = false;  // what has ended is released in a moment
   Executor::TimerId beat_timer_ = 0, look_timer_ = 0;
   std::map<ShardRef, Phase> held_;
   Deaths deaths_;
