@@ -5,6 +5,7 @@ usage: servers_test.py HOST_BINARY [TEST...]
 """
 
 import concurrent.futures
+import http.client
 import os
 import pathlib
 import re
@@ -23,6 +24,28 @@ from servers import Postgres  # noqa: E402
 from servers.server import free_ports  # noqa: E402
 
 TAKEN_OVER_SECONDS = 15  # from the kill of a host
+# The counter, whose shards are asked, listed and listened to from any host.
+SHARED = process.COUNTER.replace(
+    "ctx.state.total + msg.n * STEP end",
+    "ctx.state.total + msg.n * STEP; ctx:reply { total = ctx.state.total } end").replace(
+    "routes = {", """routes = {
+    ["GET /hits"] = { auth = "none", stream = { topic = "counter.hits" } },
+    ["POST /asked/:id"] = {
+      auth = "none", body = { n = spec.int },
+      handle = function(ctx, req)
+        local reply, err = ctx:ask("counter.hits", req.params.id, req.body)
+        if not reply then return nil, err end
+        return 200, reply
+      end,
+    },
+    ["GET /listed"] = {
+      auth = "none",
+      handle = function(ctx)
+        local found = {}
+        for key, state in ctx:each() do found[#found + 1] = key .. " " .. state.total end
+        return 200, found
+      end,
+    },""")
 
 
 def server():
@@ -65,10 +88,10 @@ class ServersTest(unittest.TestCase):
     def environment(self, **more):
         return {"PGPASSWORD": self.server["password"], **more}
 
-    def host(self, *more, name="a", **how):
+    def host(self, *more, name="a", plugin=process.COUNTER, **how):
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        (folder / "counter.lua").write_text(process.COUNTER, "utf-8")
+        (folder / "counter.lua").write_text(plugin, "utf-8")
         return process.Host(self, folder, *self.arguments(*more, **how),
                             environment=self.environment())
 
@@ -145,6 +168,46 @@ class ServersTest(unittest.TestCase):
             self.hit(first, f"k{key}", key + 1)
         for key in range(16):
             self.total_becomes(second, key + 1, f"k{key}")
+
+    def test_asks_lists_repeats_and_streams_reach_the_shards_of_all_hosts(self):
+        first = self.host(name="a", plugin=SHARED)
+        second = self.host(name="b", plugin=SHARED)
+        first.wait("fair shares", lambda: len(self.shards(first)) == len(self.shards(second)) == 4)
+        heard = {host: self.listen(host, 16) for host in (first, second)}
+        for key in range(16):
+            asked, repeated = (first, second) if key % 2 else (second, first)
+            once = {"Idempotency-Key": f"{self.name}-{key}"}
+            for host in (asked, repeated, asked):
+                answer = host.request(host.port, "POST", f"/asked/k{key}", {"n": key + 1}, once)
+                self.assertEqual((200, {"total": key + 1}), answer)
+        want = sorted(f"k{key} {key + 1}" for key in range(16))
+        for host in (first, second):
+            # Reads see what was committed, and a reply goes out with the commit.
+            status, listed = host.get("/listed")
+            self.assertEqual((200, want), (status, sorted(listed)))
+            self.assertEqual(list(range(1, 17)), sorted(heard[host].result(process.DEADLINE_SECONDS)))
+
+    def listen(self, host, count):
+        """A future of the numbers of so many events of its stream, which is open from now on."""
+        connection = http.client.HTTPConnection("127.0.0.1", host.port,
+                                                timeout=process.DEADLINE_SECONDS)
+        self.addCleanup(connection.close)
+        connection.request("GET", "/hits")
+        stream = connection.getresponse()
+        self.assertEqual(200, stream.status)
+
+        def numbers():
+            found = []
+            while len(found) < count:
+                line = stream.readline()
+                if not line:
+                    raise AssertionError(f"the stream ended after {found}")
+                found += [int(n) for n in re.findall(rb'^data:.*"n":(\d+)', line)]
+            return found
+
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        self.addCleanup(pool.shutdown)
+        return pool.submit(numbers)
 
     def test_a_killed_host_is_followed_and_nothing_is_lost(self):
         first, second = self.host(name="a"), self.host(name="b")
