@@ -43,8 +43,9 @@ void Mirror::run() {
 
 /// Nobody joins the group: a commit needs no membership. Session and requests are short, because a
 /// client that ends with a commit under way waits for it so long.
-Result<void> Mirror::write(const std::string& group, const Offsets& offsets) {
-  ClientHandle& client = clients_[group];
+Result<void> Mirror::write(const std::string& plugin, const std::string& group,
+                           const Offsets& offsets) {
+  ClientHandle& client = clients_[plugin];
   if (!client) {
     Result<ClientHandle> made = Conf(options_, {{"group.id", group},
                                                 {"enable.auto.commit", "false"},
@@ -79,16 +80,17 @@ void Mirror::write() {
     const std::lock_guard lock(mutex_);
     noted.swap(noted_);
   }
+  std::erase_if(clients_, [&](const auto& client) { return !noted.contains(client.first); });
   for (auto& [plugin, offsets] : noted) {
     const std::string group = options_.group + "." + plugin;
-    const Result<void> written = write(group, offsets);
+    const Result<void> written = write(plugin, group, offsets);
     if (!written && !failed_ && options_.logger != nullptr) {
       options_.logger->log(ports::LogLevel::warn, "the offsets of a consumer group are not written",
                            {{"group", group}, {"why", written.error().to_string()}});
     }
     failed_ = !written;
     if (written) continue;
-    clients_.erase(group);  // one whose broker went away may look for its coordinator for good
+    clients_.erase(plugin);  // one whose broker went away may look for its coordinator for good
     const std::lock_guard lock(mutex_);  // newer ones stay
     Offsets& again = noted_[plugin];
     again.insert(offsets.begin(), offsets.end());

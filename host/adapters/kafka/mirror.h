@@ -33,10 +33,11 @@ class Mirror {
   using Offsets = std::map<std::pair<std::string, PartitionNumber>, Offset>;
   void run();
   void write();
-  Result<void> write(const std::string& group, const Offsets& offsets);
+  Result<void> write(const std::string& plugin, const std::string& group, const Offsets& offsets);
 
   const Options& options_;
-  std::map<std::string, ClientHandle> clients_;  // by group; of its thread
+  /// By plugin, of those that had something to write the last time; of its thread.
+  std::map<std::string, ClientHandle> clients_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::map<std::string, Offsets> noted_;  // by plugin, guarded by mutex_
