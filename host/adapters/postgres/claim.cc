@@ -68,8 +68,9 @@ bool carry_over(Connection& db, const ShardRef& shard, Images& images, std::size
     return true;
   }
   // Perhaps written, perhaps not: the entries stay, and are written once more.
-  if (end.place == Step::Place::fence && end.failure.is(kDivisionByZero)) return false;
-  throw end.failure;
+  if (end.place != Step::Place::fence || !end.failure.is(kDivisionByZero)) throw end.failure;
+  images.drop(shard);  // somebody else's by now
+  return false;
 }
 
 }  // namespace host::postgres

@@ -40,7 +40,7 @@ Result<ports::ShardImage> take_shard(Connection& db, const ShardRef& shard, Imag
                                      const journal::Bounds& bounds);
 
 /// Writes at most `limit` of a shard's oldest entries into their tables. False: there was nothing,
-/// or the shard is not ours any more. On the worker of the shard. Throws Failure.
+/// or the shard is not ours any more and forgotten. On the worker of the shard. Throws Failure.
 bool carry_over(Connection& db, const ShardRef& shard, Images& images, std::size_t limit);
 
 }  // namespace host::postgres

@@ -166,6 +166,39 @@ TEST_CASE("idle shards are brought up to date by themselves", "[postgres]") {
   CHECK(ask(database, "select bytes from plugin_owls.host_state").view(0, 0) == "one");
 }
 
+TEST_CASE("who lost a shard tries once to bring it up to date, not for ever", "[postgres]") {
+  const TestDatabase database;
+  Deployment former(database), owner(database);
+  former.options.look_every = std::chrono::milliseconds(10);
+  former.reopen();
+  const ShardImage image = former.claim(kShard);
+  REQUIRE(former.commit(next_commit(kShard, image, "harry", "one")).status == Status::committed);
+  const postgres::Rows committer = ask(database,
+                                       "select pid from pg_stat_activity where query = 'commit'"
+                                       " and datname = current_database()");
+  REQUIRE(committer.size() == 1);
+  const auto last_statement = [&] {
+    return std::string(database.connect_here()
+                           ->run("",
+                                 "select state_change::text from pg_stat_activity where pid = $1",
+                                 postgres::Params(committer.integer(0, 0)))
+                           .view(0, 0));
+  };
+  owner.claim(kShard);
+  const std::string commit = last_statement();
+  former.clock().advance(std::chrono::seconds(11));
+  REQUIRE(eventually([&] { return last_statement() != commit; }));
+  CHECK(eventually([&] {
+    const std::string before = last_statement();
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    return last_statement() == before;
+  }));
+  ShardCommit late = next_commit(kShard, image, "harry", "late");
+  ++late.commit_no;
+  CHECK(former.commit(late).status == Status::fenced);
+  CHECK(owner.state(kShard, "harry") == "one");
+}
+
 TEST_CASE("what is not kept any more is dropped", "[postgres]") {
   const TestDatabase database;
   Deployment host(database, {.tail_bytes = 0});
