@@ -104,6 +104,9 @@ void Worker::connect() {
   auto db = std::make_unique<Connection>(settings_.where, settings_.limits, settings_.schema);
   // A plan is kept from when its table was small: ours are by key, however large a table gets.
   db->run_once("set enable_seqscan = off");
+  // Its price for a scan that cannot be avoided would have the server compile the statement, for
+  // hundreds of milliseconds.
+  db->run_once("set jit = off");
   if (settings_.backends != nullptr) settings_.backends->add(db->backend_pid());
   const std::lock_guard lock(mutex_);
   db_ = std::move(db);

@@ -2,8 +2,10 @@
 #include "host/adapters/postgres/connection.h"
 
 #include <catch2/catch.hpp>
+#include <future>
 #include <thread>
 
+#include "host/adapters/postgres/worker.h"
 #include "tests/integration/postgres/support.h"
 
 namespace host::postgres {
@@ -185,6 +187,25 @@ TEST_CASE("a URL that cannot be read is not repeated", "[postgres]") {
   CHECK_THAT(bad.error().to_string(), !Catch::Contains("alohomora"));
   const Conninfo url = must(Conninfo::parse("postgresql://harry:alohomora@db.example:6432/owls"));
   CHECK(url.describe() == "harry at db.example:6432, database owls");
+}
+
+// A host looks at leases once a second and whenever they change: 0.2 to 0.4 s each, compiled.
+TEST_CASE("the server compiles no statement of a worker, though it scans a table", "[postgres]") {
+  const postgres_tests::TestDatabase database;
+  database.connect_here()->execute("create table scanned as select 1 as number");
+  Worker worker({.where = must(Conninfo::parse(database.url()))});
+  std::promise<std::string> plan;
+  worker.submit([&](Connection* db, const Error* why) {
+    if (db == nullptr) return plan.set_value(why->to_string());
+    std::string lines;
+    const Rows rows = db->run("", "explain analyze select number from scanned where number > 0");
+    for (int i = 0; i < rows.size(); ++i) lines += rows.bytes(i, 0) + "\n";
+    plan.set_value(lines);
+  });
+  const std::string lines = plan.get_future().get();
+  CAPTURE(lines);
+  CHECK(lines.find("Seq Scan on scanned") != std::string::npos);
+  CHECK(lines.find("JIT") == std::string::npos);
 }
 
 }  // namespace
