@@ -9,7 +9,7 @@ COPY . ./
 RUN ./dev build && strip --strip-debug -o /host build/release/bin/host
 
 FROM debian:bookworm-slim
-# What the binary is linked with, and the authorities that sign certificates of brokers and databases.
+# What the binary is linked with or loads, and the authorities that sign certificates of brokers and databases.
 RUN apt-get update && apt-get install -y --no-install-recommends \
       ca-certificates liblz4-1 libmimalloc2.0 libpq5 libprometheus-cpp-core1.0 librdkafka1 \
       libsimdjson14 libsoci-core4.0 libsoci-postgresql4.0 libsoci-sqlite3-4.0 libspdlog1.10 \

@@ -76,6 +76,7 @@ int db_init_command(const Options& options) {
   if (const int* code = std::get_if<int>(&plugins)) return *code;
   const Result<postgres::Conninfo> where = postgres::Conninfo::parse(*options.store);
   if (!where) {
+    if (where.error().code != Error::Code::invalid) return complain(where.error());
     std::fprintf(stderr, "host: %s\n", where.error().to_string().c_str());
     return kUsage;
   }

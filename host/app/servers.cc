@@ -54,7 +54,10 @@ std::string store_url_problem(std::string_view option, const std::string& url, b
     return unknown(option, url, "postgresql://USER@HOST:5432/DATABASE");
   }
   const Result<postgres::Conninfo> parsed = postgres::Conninfo::parse(url);
-  if (!parsed) return what(option, parsed.error());
+  if (!parsed) {
+    // A client library that is not there is no wrong call: who connects says so.
+    return parsed.error().code == Error::Code::invalid ? what(option, parsed.error()) : "";
+  }
   if (!others_see_it || !parsed->has_password()) return "";
   return std::string(option) +
          ": others would see the password here: give it as PGPASSWORD, in PGPASSFILE, or the whole "

@@ -69,11 +69,28 @@ class DockerfileTest(unittest.TestCase):
         return set(listed[0].replace("\\", " ").split())
 
     def test_it_installs_the_packages_of_what_the_binary_is_linked_with_and_no_others(self):
-        needed = re.findall(r"NEEDED.*\[(.+)\]", said("readelf", "-d", process.BINARY))
-        where = dict(re.findall(r"^\s*(\S+) => (\S+)", said("ldd", process.BINARY), re.M))
-        self.assertGreater(len(needed), 8)
-        owners = {self.owner(where[library]) for library in needed if not library.startswith("ld-")}
+        linked = self.linked(process.BINARY)
+        self.assertGreater(len(linked), 8)
+        late = self.loaded_late(linked)
+        self.assertEqual(1, len(late), late)
+        libraries = {**linked, **late, **self.linked(*late.values())}
+        owners = {self.owner(path) for path in libraries.values()}
         self.assertEqual(owners - BASE_PACKAGES, self.packages() - {"ca-certificates"})
+
+    @staticmethod
+    def linked(program):
+        """Soname: path, of what it names itself."""
+        needed = re.findall(r"NEEDED.*\[(.+)\]", said("readelf", "-d", program))
+        where = dict(re.findall(r"^\s*(\S+) => (\S+)", said("ldd", program), re.M))
+        return {library: where[library] for library in needed if not library.startswith("ld-")}
+
+    @staticmethod
+    def loaded_late(linked):
+        """Soname: path, of the libraries that are named in the binary and not linked."""
+        names = re.findall(rb"\0(lib\w+\.so\.[\d.]+)(?=\0)",
+                           pathlib.Path(process.BINARY).read_bytes())
+        where = dict(re.findall(r"^\s*(\S+) .* => (\S+)", said("/sbin/ldconfig", "-p"), re.M))
+        return {name: where[name] for name in map(bytes.decode, names) if name not in linked}
 
     @staticmethod
     def owner(path):

@@ -533,6 +533,21 @@ return { api = 1, name = "toll",
         self.assertIn("/counters/:id", text)
         self.assertIn("127.0.0.1", text)
 
+    def test_only_a_host_on_postgresql_loads_its_client_library(self):
+        host = self.host()
+        mapped = pathlib.Path(f"/proc/{host.process.pid}/maps").read_text("utf-8")
+        self.assertIn("libsqlite3", mapped)
+        self.assertNotIn("libpq", mapped)
+        self.write("libsoci_postgresql.so.4.0", "no library")
+        store = "postgresql://ada@127.0.0.1:1/owls"
+        environment = {"LD_LIBRARY_PATH": str(self.folder), "HOST_STORE": store}
+        for arguments in (["db", "init", "counter"],
+                          ["--plugin", "counter.lua", "--log", "kafka://127.0.0.1:1",
+                           "--store", store, "--listen", "127.0.0.1:0", "--admin", "none"]):
+            code, text = ends(self.folder, *arguments, environment=environment)
+            self.assertEqual(3, code, text)
+            self.assertIn("apt-get install libsoci-postgresql4.0 libpq5", text)
+
     def test_a_file_that_is_not_there_is_named(self):
         self.assertEqual(ends(self.folder, "run", "nowhere.lua")[0], 3)
         code, text = ends(self.folder, "--plugin", "nowhere.lua", "--listen", "127.0.0.1:0",

@@ -7,6 +7,8 @@
 #include <memory>
 #include <string_view>
 
+#include "host/adapters/postgres/client_library.h"
+
 namespace host::postgres {
 namespace {
 
@@ -44,6 +46,7 @@ std::string escaped(const std::string& value) {
 }  // namespace
 
 Result<Conninfo> Conninfo::parse(const std::string& url) {
+  if (Result<void> loaded = load_client_library(); !loaded) return loaded.error();
   char* problem = nullptr;
   const std::unique_ptr<PQconninfoOption, FreeOptions> options(
       PQconninfoParse(url.c_str(), &problem));

@@ -24,7 +24,8 @@ class Conninfo {
  public:
   /// `url`: a URL ("postgresql://user@db.example/hogwarts?sslmode=verify-full") or "name=value ..."
   /// as libpq reads it; the environment (PGPASSWORD, PGSSLROOTCERT, ...) fills in what is missing.
-  /// Errors: invalid (the text cannot be read; it is not repeated, because it may hold a password).
+  /// Errors: invalid (the text cannot be read; it is not repeated, because it may hold a password),
+  /// unavailable (libpq is not installed).
   static Result<Conninfo> parse(const std::string& url);
 
   /// Wins over what the URL says.

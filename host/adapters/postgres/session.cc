@@ -72,7 +72,7 @@ Failure failure_of(const soci::soci_error& error, PGconn* native) {
 Session::Session(const Conninfo& where) {
   const std::string text = where.text();
   try {
-    soci_ = std::make_unique<soci::session>(soci::postgresql, text);
+    soci_ = std::make_unique<soci::session>(*soci::factory_postgresql(), text);
   } catch (const soci::soci_error& error) {
     const std::string what = "no connection as " + where.describe() + ": " + one_line(error.what());
     const std::string state = refusal_of(text);
