@@ -1,5 +1,5 @@
-// SHA256_*: the EVP interface sets all of OpenSSL up for it, and every host hashes its scripts: 1.8 MB
-// of resident memory (OpenSSL 3.0, November 2026).
+// SHA256_*: the EVP interface sets all of OpenSSL up for it, and every host hashes its scripts: 1.8
+// MB of resident memory (OpenSSL 3.0, November 2026).
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "host/base/digest.h"
 
