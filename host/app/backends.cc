@@ -73,15 +73,12 @@ Result<void> Backends::meet_servers(const Parts& parts) {
        .logger = &parts.logger,
        .metrics = &parts.metrics,
        .claim_blocked =
-           [this](const ShardRef& shard) { members_->end_backends_of_former_owner(shard); }});
+           [this](const ShardRef& shard) { members_->end_transaction_of_former_owner(shard); }});
   if (!store) return store.error();
   postgres_ = std::move(*store);
 
   auto members = postgres::PostgresMembers::make(
-      {.url = servers.store,
-       .password = *password,
-       .logger = &parts.logger,
-       .backends = [store = postgres_.get()] { return store->backends(); }});
+      {.url = servers.store, .password = *password, .logger = &parts.logger});
   if (!members) return members.error();
   members_ = std::move(*members);
 

@@ -81,7 +81,6 @@ struct PostgresStore::Parts {
   const Conninfo where;
   const Meters meters;
   Health health;
-  Backends backends;
   Images images;
   KnownSchemas schemas;
   PluginUnits units;

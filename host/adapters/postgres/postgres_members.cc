@@ -131,9 +131,9 @@ Result<void> join_now(Connection& db, const Member& self) {
   db.run("host", "delete from ~member m where gone and heartbeat < " HOST_NOW
                  " - 604800000000 and not exists (select 1 from ~lease where owner = m.id)");
   const Rows joined = db.run("host",
-                             "insert into ~member (id, plugins, admin, leaving, heartbeat, gone,"
-                             " backends) values ($1, $2, $3, $4, " HOST_NOW
-                             ", false, '{}')"
+                             "insert into ~member (id, plugins, admin, leaving, heartbeat, gone)"
+                             " values ($1, $2, $3, $4, " HOST_NOW
+                             ", false)"
                              " on conflict do nothing",
                              Params(self.id, plugins, self.admin, self.leaving));
   if (joined.touched() == 0) {
@@ -144,19 +144,13 @@ Result<void> join_now(Connection& db, const Member& self) {
   return {};
 }
 
-Result<void> beat_now(Connection& db, const std::string& id, bool leaving,
-                      const std::vector<int>& backends) {
-  Array pids(kInt4, backends.size());
-  for (const int pid : backends) pids.add(std::int64_t{pid});
-  Params params(id, leaving);
-  params.add(std::move(pids));
+Result<void> beat_now(Connection& db, const std::string& id, bool leaving) {
   const Rows row = db.run("host",
                           "update ~member m set heartbeat = " HOST_NOW
-                          ", leaving = $2,"
-                          " backends = $3 from ~member before"
+                          ", leaving = $2 from ~member before"
                           " where m.id = $1 and before.id = m.id and not m.gone"
                           " returning before.leaving",
-                          params);
+                          Params(id, leaving));
   if (row.empty()) return nobody(id);
   if (row.flag(0, 0) != leaving) db.run("host", kNotify);
   return {};
@@ -181,15 +175,16 @@ void bury_now(Connection& db, const Member& seen) {
   db.run("host", kNotify);
 }
 
-/// Only processes that were there when the member last said so: a number may have been given away.
-std::int64_t end_backends_now(Connection& db, const ShardRef& shard) {
+/// Who holds the row is the one whose transaction its version names. Not by the numbers of the
+/// member's server processes: it may have connected anew since it last said anything.
+std::int64_t end_transaction_now(Connection& db, const ShardRef& shard) {
   return db
-      .run("host",
-           "select count(*) filter (where pg_terminate_backend(a.pid)) from ~lease l"
-           " join ~member m on m.id = l.former and m.gone"
-           " join pg_stat_activity a on a.pid = any(m.backends)"
-           " where l.plugin = $1 and l.number = $2"
-           " and a.backend_start <= host.at(m.heartbeat)",
+      .run(schema_of(shard.plugin),
+           "select count(*) filter (where pg_terminate_backend(k.pid)) from ~host_shard s"
+           " join host.lease l on l.plugin = $1 and l.number = s.number"
+           " join host.member m on m.id = l.former and m.gone"
+           " join pg_locks k on k.locktype = 'transactionid' and k.transactionid = s.xmax"
+           " and k.granted where s.number = $2",
            Params(shard.plugin, shard.number))
       .integer(0, 0);
 }
@@ -239,10 +234,7 @@ void PostgresMembers::join(Member self, Executor& executor, Callback<void> callb
 void PostgresMembers::beat(const std::string& id, bool leaving, Executor& executor,
                            Callback<void> callback) {
   run_async<void>(parts_->worker, "a heartbeat", executor, std::move(callback),
-                  [this, id, leaving](Connection& db) -> Result<void> {
-                    const auto& backends = parts_->options.backends;
-                    return beat_now(db, id, leaving, backends ? backends() : std::vector<int>());
-                  });
+                  [id, leaving](Connection& db) { return beat_now(db, id, leaving); });
 }
 
 void PostgresMembers::look(Executor& executor, Callback<MembersView> callback) {
@@ -295,14 +287,16 @@ void PostgresMembers::on_change(Executor& executor, std::function<void()> change
   }
 }
 
-void PostgresMembers::end_backends_of_former_owner(const ShardRef& shard) {
+void PostgresMembers::end_transaction_of_former_owner(const ShardRef& shard) {
   parts_->worker.submit([this, shard](Connection* db, const Error* why) {
-    auto work = [&](Connection& c) -> Result<std::int64_t> { return end_backends_now(c, shard); };
+    auto work = [&](Connection& c) -> Result<std::int64_t> {
+      return end_transaction_now(c, shard);
+    };
     const Result<std::int64_t> ended =
         guarded<std::int64_t>(db, why, "ending what a dead member left", work);
     if (parts_->options.logger == nullptr) return;
     const std::string what =
-        ended ? std::to_string(*ended) + " processes ended" : ended.error().to_string();
+        ended ? std::to_string(*ended) + " transactions ended" : ended.error().to_string();
     parts_->options.logger->log(ports::LogLevel::warn,
                                 "a shard's row was locked beyond its owner's death",
                                 {{"shard", shard.to_string()}, {"what", what}});

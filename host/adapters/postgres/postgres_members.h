@@ -21,9 +21,6 @@ struct MembersOptions {
                    .lock = std::chrono::milliseconds(1'000),
                    .idle_in_transaction = std::chrono::seconds(5),
                    .answer = std::chrono::seconds(3)};
-  /// The server's processes that work for this one now: others may end them when it is dead.
-  /// Thread-safe; null: none.
-  std::function<std::vector<int>()> backends = nullptr;
 };
 
 /// Members and leases in the tables host.member and host.lease, for any number of processes. Times
@@ -52,11 +49,11 @@ class PostgresMembers final : public ports::Members {
   void bury(const ports::Member& seen, Executor& executor, Callback<void> callback) override;
   void on_change(Executor& executor, std::function<void()> changed) override;
 
-  /// Ends the server's processes of the member that had the lease of `shard` before its owner, if
-  /// that member is gone: stopped in the middle of a transaction it holds the shard's row, and no
-  /// timeout of the server ends that. For who could not claim the shard because its row is locked
-  /// (Options::claim_blocked). Does not wait; what fails is logged.
-  void end_backends_of_former_owner(const ShardRef& shard);
+  /// Ends the transaction that holds the row of `shard`, with its connection, if the member that
+  /// had the lease before its owner is gone: stopped in the middle of a commit it holds the row,
+  /// and no timeout of the server ends that. For who could not claim the shard because its row is
+  /// locked (Options::claim_blocked). Does not wait; what fails is logged.
+  void end_transaction_of_former_owner(const ShardRef& shard);
 
  private:
   struct Parts;

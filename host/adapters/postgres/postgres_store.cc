@@ -35,8 +35,7 @@ void PostgresStore::Parts::start() {
                                                      .limits = options.limits,
                                                      .schema = {},
                                                      .logger = options.logger,
-                                                     .health = &health,
-                                                     .backends = &backends});
+                                                     .health = &health});
   };
   for (int i = 0; i < std::max(options.read_connections, 1); ++i) readers.push_back(worker());
   tails_worker = worker();
@@ -91,8 +90,7 @@ PostgresStore::Parts::Committer* PostgresStore::Parts::committer_of(const ShardR
                                                         .limits = options.limits,
                                                         .schema = schema_of(shard.plugin),
                                                         .logger = options.logger,
-                                                        .health = &health,
-                                                        .backends = &backends})});
+                                                        .health = &health})});
   }
   return of_plugin[static_cast<std::size_t>(shard.number) % of_plugin.size()].get();
 }
@@ -154,7 +152,6 @@ PostgresStore::PostgresStore(std::unique_ptr<Parts> parts) : parts_(std::move(pa
 PostgresStore::~PostgresStore() { stop(); }
 
 void PostgresStore::stop() { parts_->stop(); }
-std::vector<int> PostgresStore::backends() const { return parts_->backends.all(); }
 std::string PostgresStore::health() const { return parts_->health.text(); }
 
 void PostgresStore::claim(const ShardRef& shard, Executor& executor,

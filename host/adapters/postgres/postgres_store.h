@@ -102,8 +102,6 @@ class PostgresStore final : public ports::Store {
   Result<void> remember_good(const std::string& plugin, const GoodSources& sources) override;
   Result<std::optional<GoodSources>> last_good(const std::string& plugin) override;
   std::string health() const override;
-  /// The server's processes that work for this store now.
-  std::vector<int> backends() const;
 
  private:
   struct Parts;

@@ -25,11 +25,11 @@ constexpr std::array kCommonTables{
     "create table host.plugin (name text collate \"C\" primary key, version bigint not null)",
     "create table host.good_sources (plugin text primary key, revision text not null,"
     " files bytea not null)",
-    // Processes, for one life each, and who should work on what (ports/members.h). `backends`: the
-    // server's processes that work for it; `former`: whose the lease was before, if not released.
+    // Processes, for one life each, and who should work on what (ports/members.h). `former`: whose
+    // the lease was before, if it was not released.
     "create table host.member (id text collate \"C\" primary key, plugins text not null,"
     " admin text not null, leaving boolean not null, heartbeat bigint not null,"
-    " gone boolean not null, backends integer[] not null) with (fillfactor = 50)",
+    " gone boolean not null) with (fillfactor = 50)",
     "create table host.lease (plugin text collate \"C\", number integer, owner text not null,"
     " turn bigint not null, former text not null, primary key (plugin, number))"
     " with (fillfactor = 50)",

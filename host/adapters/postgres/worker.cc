@@ -71,7 +71,6 @@ void Worker::loop() {
 Connection* Worker::connection() {
   if (db_ && db_->still_there()) return db_.get();
   if (db_) {
-    if (settings_.backends != nullptr) settings_.backends->remove(db_->backend_pid());
     const std::lock_guard lock(mutex_);
     db_.reset();
   }
@@ -107,7 +106,6 @@ void Worker::connect() {
   // Its price for a scan that cannot be avoided would have the server compile the statement, for
   // hundreds of milliseconds.
   db->run_once("set jit = off");
-  if (settings_.backends != nullptr) settings_.backends->add(db->backend_pid());
   const std::lock_guard lock(mutex_);
   db_ = std::move(db);
 }

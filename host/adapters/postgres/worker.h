@@ -9,7 +9,6 @@
 #include <string>
 #include <thread>
 
-#include "host/adapters/postgres/backends.h"
 #include "host/adapters/postgres/connection.h"
 #include "host/adapters/postgres/health.h"
 #include "host/base/executor.h"
@@ -33,7 +32,6 @@ class Worker {
     Schema schema = {};  // of unqualified names
     ports::Logger* logger = nullptr;
     Health* health = nullptr;
-    Backends* backends = nullptr;  // told which server process works for it
     Duration stop_within = std::chrono::seconds(5);
   };
 
