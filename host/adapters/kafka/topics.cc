@@ -136,7 +136,15 @@ Result<ports::Log::Range> Topics::range(const std::string& topic, PartitionNumbe
     range = ask_range(topic, partition);
     if (range && range->start == told) break;
   }
-  return range;
+  if (range || range.error().code != Error::Code::not_found) return range;
+  // Deleted, or its leader is not known again yet, after brokers were away.
+  {
+    const std::lock_guard lock(mutex_);
+    known_.erase(topic);
+  }
+  Error error = range.error();
+  error.retryable = partitions(topic).ok();
+  return error;
 }
 
 Result<ports::Log::Range> Topics::ask_range(const std::string& topic, PartitionNumber partition) {
