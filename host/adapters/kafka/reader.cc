@@ -55,7 +55,9 @@ Result<void> Reader::renew() {
                       {"enable.auto.offset.store", "false"},
                       {"auto.offset.reset", "error"},  // the database knows the offset
                       {"isolation.level", "read_committed"},
-                      {"fetch.wait.max.ms", "50"},
+                      // So long an empty answer is waited for, by new partitions too; each names
+                      // every partition, which is most of what an idle process does.
+                      {"fetch.wait.max.ms", "100"},
                       {"fetch.error.backoff.ms", "50"},
                       {"queued.min.messages", "100000"},
                       {"queued.max.messages.kbytes", "65536"},
