@@ -9,10 +9,12 @@ using ports::ShardImage;
 
 constexpr const char* kDivisionByZero = "22012";
 
-/// A statement and a transaction of its own: what is read afterwards sees also the commit that it
-/// waited for. The epoch rises, at least to the database's clock, so that ids ascend after a
-/// restore too.
+/// A transaction of its own: what is read afterwards sees also the commit that it waited for. The
+/// epoch rises, at least to the database's clock, so that ids ascend after a restore too.
 ShardImage take_row(Connection& db, const Schema& schema, PartitionNumber shard) {
+  const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(db.limits().claim_lock);
+  Transaction transaction(db);
+  db.run_once(("set local lock_timeout = " + std::to_string(wait.count())).c_str());
   const Rows row =
       db.run(schema,
              "insert into ~host_shard as s"
@@ -21,6 +23,7 @@ ShardImage take_row(Connection& db, const Schema& schema, PartitionNumber shard)
              " epoch = greatest(s.epoch + 1, excluded.epoch), claims = s.claims + 1"
              " returning epoch, commit_no, seq, acked_seq, state_version",
              Params(shard));
+  transaction.commit();
   ShardImage image;
   image.epoch = row.integer(0, 0);
   image.commit_no = row.integer(0, 1);

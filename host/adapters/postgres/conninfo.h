@@ -14,6 +14,9 @@ struct Limits {
   Duration connect = std::chrono::seconds(5);
   Duration statement = std::chrono::seconds(10);  // statement_timeout
   Duration lock = std::chrono::seconds(5);        // lock_timeout
+  /// The same for a claim: who holds the shard's row longer is dead, stopped in the middle of a
+  /// commit.
+  Duration claim_lock = std::chrono::seconds(1);
   Duration idle_in_transaction = std::chrono::seconds(10);
   Duration answer = std::chrono::seconds(15);  // of any round trip; then the connection is cut
 };

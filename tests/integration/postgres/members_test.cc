@@ -104,7 +104,7 @@ TEST_CASE("who may claim a shard ends the transaction in which a dead member loc
   const auto zombie = w.make();
   const auto members = w.make();
   Options options{.url = w.database.url(), .clock = w.scheduler.clock()};
-  options.limits.lock = std::chrono::milliseconds(200);
+  options.limits.claim_lock = std::chrono::milliseconds(200);
   options.claim_blocked = [&](const ShardRef& blocked) {
     members->end_transaction_of_former_owner(blocked);
   };
