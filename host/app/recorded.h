@@ -23,8 +23,7 @@ class RecordedLog final : public ports::Log {
                                FetchCallback callback) override {
     return log_.fetch(topic, partition, from, max_bytes, executor, std::move(callback));
   }
-  void append(std::vector<ports::Append> records, Executor& executor,
-              AppendCallback callback) override {
+  void append(ports::Appends records, Executor& executor, AppendCallback callback) override {
     for (const ports::Append& record : records) watch_(record);
     log_.append(std::move(records), executor, std::move(callback));
   }

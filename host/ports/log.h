@@ -20,6 +20,25 @@ struct Append {
   Headers headers;
 };
 
+/// The records of one append. Shared by who asks for it, who carries it out and who asks again, so
+/// nobody changes them.
+class Appends {
+ public:
+  // NOLINTNEXTLINE(google-explicit-constructor): it is that vector
+  Appends(std::vector<Append> records)
+      : records_(std::make_shared<const std::vector<Append>>(std::move(records))) {}
+  Appends(std::initializer_list<Append> records) : Appends(std::vector<Append>(records)) {}
+
+  auto begin() const { return records_->begin(); }
+  auto end() const { return records_->end(); }
+  std::size_t size() const { return records_->size(); }
+  bool empty() const { return records_->empty(); }
+  const Append& operator[](std::size_t at) const { return (*records_)[at]; }
+
+ private:
+  std::shared_ptr<const std::vector<Append>> records_;
+};
+
 struct TopicSettings {
   std::string name;
   PartitionNumber partitions = 0;
@@ -74,7 +93,7 @@ class Log {
   /// (unavailable, timeout, exhausted for a full disk) means the outcome is unknown or nothing was
   /// written, as its code says.
   using AppendCallback = UniqueFunction<void(Result<std::vector<Result<Offset>>>)>;
-  virtual void append(std::vector<Append> records, Executor& executor, AppendCallback callback) = 0;
+  virtual void append(Appends records, Executor& executor, AppendCallback callback) = 0;
 
   /// A plugin has read a partition so far, and committed that: a hint, for whoever watches the log
   /// from outside. Where nobody can, nothing.

@@ -209,6 +209,7 @@ class Store {
   /// Takes the shard: whoever held it before is fenced from now on. Errors: unavailable, corrupt.
   virtual void claim(const ShardRef& shard, Executor& executor, Callback<ShardImage> callback) = 0;
   /// The commit is shared, not copied: a caller that is told not_now hands in the same one again.
+  /// Once it is told `committed`, nobody else reads it any more.
   virtual void commit(std::shared_ptr<const ShardCommit> commit, Executor& executor,
                       UniqueFunction<void(CommitResult)> callback) = 0;
 

@@ -220,7 +220,7 @@ void Door::settle(ports::CommitResult result) {
       sent_.count(row.record.topic, row.record.payload.size());
     }
     sent_.flush();
-    if (!env_.log.shares_store()) outbox_.add(commit->outgoing);
+    if (!env_.log.shares_store()) outbox_.add(std::move(commit->outgoing));
     for (Waiting& done : std::exchange(in_flight_, {})) done.callback({});
     submit();
     return check_stopped();

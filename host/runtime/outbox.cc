@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t kRowsASend = 500;
 constexpr Duration kAgainAfter = std::chrono::milliseconds(200);
 
-std::size_t size_of(const ports::OutgoingRow& row) { return row.record.payload.size() + 200; }
+std::size_t size_of(const ports::Append& record) { return record.payload.size() + 200; }
 
 }  // namespace
 
@@ -23,9 +23,9 @@ void Outbox::on_progress(Progress progress, Refused refused) {
 
 void Outbox::clear() {
   alive_ = std::make_shared<int>();
-  rows_.clear();
+  under_way_.reset();
+  waiting_.clear();
   bytes_ = 0;
-  sending_ = false;
 }
 
 void Outbox::adopt(std::int64_t acked, std::vector<ports::OutgoingRow> rows) {
@@ -36,48 +36,55 @@ void Outbox::adopt(std::int64_t acked, std::vector<ports::OutgoingRow> rows) {
 
 void Outbox::add(std::vector<ports::OutgoingRow> rows) {
   for (ports::OutgoingRow& row : rows) {
-    bytes_ += size_of(row);
-    rows_.push_back(std::move(row));
+    bytes_ += size_of(row.record);
+    waiting_.push_back(std::move(row));
   }
   send();
 }
 
 bool Outbox::full() const {
-  return rows_.size() >= env_.limits.outbox_rows || bytes_ >= env_.limits.outbox_bytes;
+  return rows() >= env_.limits.outbox_rows || bytes_ >= env_.limits.outbox_bytes;
 }
 
 void Outbox::send() {
-  if (sending_ || rows_.empty()) return;
-  sending_ = true;
-  const std::size_t count = std::min(kRowsASend, rows_.size());
+  if (under_way_ || waiting_.empty()) return;
+  const std::size_t count = std::min(kRowsASend, waiting_.size());
+  std::vector<std::pair<std::int64_t, std::int64_t>> numbers;
   std::vector<ports::Append> records;
+  numbers.reserve(count);
   records.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) records.push_back(rows_[i].record);
-  if (sabotage::kAcknowledgeEarly) acked_ = rows_[count - 1].seq;
-  env_.log.append(std::move(records), lane_,
-                  [this, count, alive = std::weak_ptr<int>(alive_)](auto result) {
-                    if (!alive.expired()) answered(count, std::move(result));
+  for (std::size_t i = 0; i < count; ++i) {
+    ports::OutgoingRow& row = waiting_.front();
+    numbers.emplace_back(row.epoch, row.seq);
+    records.push_back(std::move(row.record));
+    waiting_.pop_front();
+  }
+  if (sabotage::kAcknowledgeEarly) acked_ = numbers.back().second;
+  under_way_.emplace(UnderWay{std::move(numbers), std::move(records)});
+  ask();
+}
+
+void Outbox::ask() {
+  env_.log.append(under_way_->records, lane_,
+                  [this, alive = std::weak_ptr<int>(alive_)](auto result) {
+                    if (!alive.expired()) answered(std::move(result));
                   });
 }
 
-void Outbox::answered(std::size_t count, Result<std::vector<Result<Offset>>> result) {
-  sending_ = false;
+void Outbox::answered(Result<std::vector<Result<Offset>>> result) {
   if (!result) {
     // What the log has of them is unknown: all are sent again, receivers drop the repeats.
-    sending_ = true;
     lane_.post_after(kAgainAfter, [this, alive = std::weak_ptr<int>(alive_)] {
-      if (alive.expired()) return;
-      sending_ = false;
-      send();
+      if (!alive.expired()) ask();
     });
     return;
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    ports::OutgoingRow row = std::move(rows_.front());
-    rows_.pop_front();
-    bytes_ -= size_of(row);
-    acked_ = row.seq;
-    if (!(*result)[i]) refused_(row, (*result)[i].error());
+  const UnderWay done = *std::exchange(under_way_, std::nullopt);
+  for (std::size_t i = 0; i < done.records.size(); ++i) {
+    const auto& [epoch, seq] = done.numbers[i];
+    bytes_ -= size_of(done.records[i]);
+    acked_ = seq;
+    if (!(*result)[i]) refused_({epoch, seq, done.records[i]}, (*result)[i].error());
   }
   send();
   progress_();

@@ -27,20 +27,31 @@ class Outbox {
   void on_progress(Progress progress, Refused refused);
 
   std::int64_t acked() const { return acked_; }
-  std::size_t rows() const { return rows_.size(); }
+  /// Unacknowledged ones.
+  std::size_t rows() const {
+    return waiting_.size() + (under_way_ ? under_way_->records.size() : 0);
+  }
   bool full() const;
 
  private:
+  /// Rows that the log was asked for, until it has answered: their (epoch, seq), and their
+  /// records.
+  struct UnderWay {
+    std::vector<std::pair<std::int64_t, std::int64_t>> numbers;
+    ports::Appends records;
+  };
+
   void send();
-  void answered(std::size_t count, Result<std::vector<Result<Offset>>> result);
+  void ask();
+  void answered(Result<std::vector<Result<Offset>>> result);
 
   const Environment& env_;
   Executor& lane_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
-  std::deque<ports::OutgoingRow> rows_;  // unacknowledged, by seq
-  std::size_t bytes_ = 0;
+  std::optional<UnderWay> under_way_;
+  std::deque<ports::OutgoingRow> waiting_;  // behind those, by seq
+  std::size_t bytes_ = 0;                   // of all of them
   std::int64_t acked_ = 0;
-  bool sending_ = false;
   Progress progress_;
   Refused refused_;
 };

@@ -30,7 +30,7 @@ void Shard::settle(ports::CommitResult result) {
 }
 
 void Shard::committed() {
-  const Batch batch = *std::exchange(batch_, std::nullopt);
+  Batch batch = *std::exchange(batch_, std::nullopt);
   ++commit_no_;
   why_.clear();
   acked_committed_ = batch.commit->acked_seq;
@@ -62,11 +62,11 @@ void Shard::committed() {
   std::erase_if(loose_, [](const ItemPtr& item) { return item->in_batch; });
   apply_timers(batch);
   schedule_every();
-  if (!env_.log.shares_store()) outbox_.add(batch.commit->outgoing);
   for (const ports::Reply& reply : batch.commit->replies) {
     env_.asks.reply(reply.ask_id, reply.payload);
   }
   meter_.committed(batch, env_.clock.now() - batch.begun);
+  if (!env_.log.shares_store()) outbox_.add(std::move(batch.commit->outgoing));
   release_queries();
   for (auto& [topic, input] : inputs_) fetch(*input);
   pump_waiting();

@@ -68,10 +68,10 @@ class Prefixed final : public ports::Log {
                          callback(std::move(fetched));
                        });
   }
-  void append(std::vector<ports::Append> records, Executor& executor,
-              AppendCallback callback) override {
-    for (ports::Append& record : records) record.topic = name(record.topic);
-    log_->append(std::move(records), executor, std::move(callback));
+  void append(ports::Appends records, Executor& executor, AppendCallback callback) override {
+    std::vector<ports::Append> renamed(records.begin(), records.end());
+    for (ports::Append& record : renamed) record.topic = name(record.topic);
+    log_->append(std::move(renamed), executor, std::move(callback));
   }
   void range(const std::string& topic, PartitionNumber partition, Executor& executor,
              UniqueFunction<void(Result<Range>)> callback) override {

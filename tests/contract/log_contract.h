@@ -104,6 +104,28 @@ TEMPLATE_LIST_TEST_CASE("a payload of the largest size passes", "[log]", LogFixt
   CHECK(got[0].payload == large);
 }
 
+TEMPLATE_LIST_TEST_CASE("payloads of the largest size come from all partitions together", "[log]",
+                        LogFixtures) {
+  TestType f;
+  make_topics(f, {"owls"});
+  std::vector<std::string> sent;
+  for (PartitionNumber p = 0; p < kPartitions; ++p) {
+    sent.push_back(binary(kLargest - static_cast<std::size_t>(p)));
+    must(append(f, {record("owls", p, sent.back())}).at(0));
+  }
+  std::vector<Answer<Result<ports::Fetched>>> answers(kPartitions);
+  std::vector<std::unique_ptr<ports::Log::Fetch>> handles;
+  for (PartitionNumber p = 0; p < kPartitions; ++p) {
+    const Offset start = range(f, "owls", p).start;
+    handles.push_back(f.log().fetch("owls", p, start, 1, f.executor(), answers[p].taker()));
+  }
+  for (PartitionNumber p = 0; p < kPartitions; ++p) {
+    const ports::Fetched fetched = must(await(f, answers[p]));
+    REQUIRE(!fetched.records.empty());
+    CHECK(fetched.records.front().payload == sent[p]);
+  }
+}
+
 TEMPLATE_LIST_TEST_CASE("records keep their order in their partition", "[log]", LogFixtures) {
   TestType f;
   make_topics(f, {"owls", "toads"});

@@ -30,7 +30,7 @@ struct FakeLog::Content {
 /// An append on its way.
 struct FakeLog::Operation {
   std::uint64_t id = 0;
-  std::vector<Append> records;
+  ports::Appends records = std::vector<Append>{};
   Executor* executor = nullptr;
   AppendCallback callback;
   std::optional<std::pair<Error, bool>> failure;  // planned; whether it is written nevertheless
@@ -108,7 +108,7 @@ std::unique_ptr<ports::Log::Fetch> FakeLog::fetch(const std::string& topic, Part
   return handle;
 }
 
-void FakeLog::append(std::vector<Append> records, Executor& executor, AppendCallback callback) {
+void FakeLog::append(ports::Appends records, Executor& executor, AppendCallback callback) {
   auto operation = std::make_shared<Operation>();
   operation->records = std::move(records);
   operation->executor = &executor;
@@ -215,7 +215,7 @@ std::optional<Error> FakeLog::refusal(const Append& record) const {
   return refuse_ ? refuse_(record) : std::nullopt;
 }
 
-std::vector<Result<Offset>> FakeLog::write(const std::vector<Append>& records) {
+std::vector<Result<Offset>> FakeLog::write(const ports::Appends& records) {
   std::vector<Result<Offset>> answers;
   if (manners_.shares_store) {
     for (const Append& record : records) {

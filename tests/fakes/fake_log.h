@@ -43,8 +43,7 @@ class FakeLog : public ports::Log {
   [[nodiscard]] std::unique_ptr<Fetch> fetch(const std::string& topic, PartitionNumber partition,
                                              Offset from, std::size_t max_bytes, Executor& executor,
                                              FetchCallback callback) override;
-  void append(std::vector<ports::Append> records, Executor& executor,
-              AppendCallback callback) override;
+  void append(ports::Appends records, Executor& executor, AppendCallback callback) override;
   void range(const std::string& topic, PartitionNumber partition, Executor& executor,
              UniqueFunction<void(Result<Range>)> callback) override;
 
@@ -99,7 +98,7 @@ class FakeLog : public ports::Log {
   Partition* find(const std::string& topic, PartitionNumber partition);
   const Partition* find(const std::string& topic, PartitionNumber partition) const;
   bool draw(double chance);
-  std::vector<Result<Offset>> write(const std::vector<ports::Append>& records);
+  std::vector<Result<Offset>> write(const ports::Appends& records);
   Partition& write_one(const ports::Append& record);
   void written_to(const std::vector<Partition*>& partitions);
   std::optional<Error> refusal(const ports::Append& record) const;

@@ -12,7 +12,7 @@ struct Bounds {
   std::size_t tail_bytes = std::size_t{8} << 20;  // of its journal rows
   Duration age = std::chrono::seconds(10);        // of its oldest entry
   /// Within the bounds: entries that a commit carries over, for a hundred that it writes.
-  std::size_t share_percent = 20;
+  std::size_t share_percent = 5;
 };
 
 }  // namespace host::journal

@@ -92,8 +92,7 @@ std::unique_ptr<ports::Log::Fetch> KafkaLog::fetch(const std::string& topic,
   return std::make_unique<FetchHandle>(readers_.back(), std::move(call));
 }
 
-void KafkaLog::append(std::vector<ports::Append> records, Executor& executor,
-                      AppendCallback callback) {
+void KafkaLog::append(ports::Appends records, Executor& executor, AppendCallback callback) {
   producer_->append(std::move(records), executor, std::move(callback));
 }
 

@@ -21,8 +21,7 @@ class KafkaLog final : public ports::Log {
   std::unique_ptr<Fetch> fetch(const std::string& topic, PartitionNumber partition, Offset from,
                                std::size_t max_bytes, Executor& executor,
                                FetchCallback callback) override;
-  void append(std::vector<ports::Append> records, Executor& executor,
-              AppendCallback callback) override;
+  void append(ports::Appends records, Executor& executor, AppendCallback callback) override;
   void range(const std::string& topic, PartitionNumber partition, Executor& executor,
              UniqueFunction<void(Result<Range>)> callback) override;
   /// Into the consumer group Options::group + "." + plugin.

@@ -19,7 +19,7 @@ constexpr int kWarmUpMs = 2000;
 
 /// One append, until each of its records has its answer. Of the sending thread.
 struct Producer::Call {
-  std::vector<ports::Append> records;
+  ports::Appends records;
   Executor& executor;
   ports::Log::AppendCallback callback;
   std::vector<Result<Offset>> answers;
@@ -71,7 +71,7 @@ Result<void> Producer::renew() {
   return {};
 }
 
-void Producer::append(std::vector<ports::Append> records, Executor& executor,
+void Producer::append(ports::Appends records, Executor& executor,
                       ports::Log::AppendCallback callback) {
   auto call = std::make_shared<Call>(Call{.records = std::move(records),
                                           .executor = executor,

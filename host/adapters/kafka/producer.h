@@ -28,8 +28,7 @@ class Producer {
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
 
-  void append(std::vector<ports::Append> records, Executor& executor,
-              ports::Log::AppendCallback callback);
+  void append(ports::Appends records, Executor& executor, ports::Log::AppendCallback callback);
   /// What was not sent is answered `unavailable`, what was sent and not acknowledged `timeout`.
   /// Idempotent.
   void stop();

@@ -60,6 +60,8 @@ Result<void> Reader::renew() {
                       {"fetch.wait.max.ms", "100"},
                       {"fetch.error.backoff.ms", "50"},
                       {"queued.min.messages", "100000"},
+                      // What was fetched of a partition that is given back is thrown away.
+                      {"max.partition.fetch.bytes", "131072"},
                       {"queued.max.messages.kbytes", "65536"},
                       {"check.crcs", "true"}})
           .make(RD_KAFKA_CONSUMER);

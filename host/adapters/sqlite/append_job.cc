@@ -5,8 +5,7 @@ namespace {
 
 class AppendJob final : public WriteJob {
  public:
-  AppendJob(std::vector<ports::Append> records, Executor& executor,
-            ports::Log::AppendCallback callback)
+  AppendJob(ports::Appends records, Executor& executor, ports::Log::AppendCallback callback)
       : records_(std::move(records)), executor_(executor), callback_(std::move(callback)) {
     for (const ports::Append& record : records_) {
       bytes_ += record.payload.size() + (record.key ? record.key->size() : 0) + 100;
@@ -53,7 +52,7 @@ class AppendJob final : public WriteJob {
     return make_error(Error::Code::invalid, "a record was refused");
   }
 
-  std::vector<ports::Append> records_;
+  ports::Appends records_;
   Executor& executor_;
   ports::Log::AppendCallback callback_;
   std::vector<Result<Offset>> answers_;
@@ -63,7 +62,7 @@ class AppendJob final : public WriteJob {
 
 }  // namespace
 
-std::unique_ptr<WriteJob> make_append_job(std::vector<ports::Append> records, Executor& executor,
+std::unique_ptr<WriteJob> make_append_job(ports::Appends records, Executor& executor,
                                           ports::Log::AppendCallback callback) {
   return std::make_unique<AppendJob>(std::move(records), executor, std::move(callback));
 }

@@ -84,8 +84,7 @@ class Database final : public ports::Log, public ports::Store {
   std::unique_ptr<Fetch> fetch(const std::string& topic, PartitionNumber partition, Offset from,
                                std::size_t max_bytes, Executor& executor,
                                FetchCallback callback) override;
-  void append(std::vector<ports::Append> records, Executor& executor,
-              AppendCallback callback) override;
+  void append(ports::Appends records, Executor& executor, AppendCallback callback) override;
   void range(const std::string& topic, PartitionNumber partition, Executor& executor,
              UniqueFunction<void(Result<Range>)> callback) override;
 

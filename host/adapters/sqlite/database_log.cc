@@ -165,8 +165,7 @@ std::unique_ptr<ports::Log::Fetch> Database::fetch(const std::string& topic,
   return handle;
 }
 
-void Database::append(std::vector<ports::Append> records, Executor& executor,
-                      AppendCallback callback) {
+void Database::append(ports::Appends records, Executor& executor, AppendCallback callback) {
   parts_->writer->submit(make_append_job(std::move(records), executor, std::move(callback)));
 }
 

@@ -17,7 +17,7 @@ namespace host::sqlite {
 
 /// The jobs that the writer's rounds are made of. Each on the writer only.
 
-std::unique_ptr<WriteJob> make_append_job(std::vector<ports::Append> records, Executor& executor,
+std::unique_ptr<WriteJob> make_append_job(ports::Appends records, Executor& executor,
                                           ports::Log::AppendCallback callback);
 
 std::unique_ptr<WriteJob> make_claim_job(ShardRef shard, Overlays& overlays, Executor& executor,
