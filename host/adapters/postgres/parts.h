@@ -95,8 +95,8 @@ struct PostgresStore::Parts {
 
   std::mutex commit_mutex;
   // guarded by commit_mutex
-  std::map<std::string, std::vector<std::unique_ptr<Committer>>> committers;  // by plugin
-  std::map<std::string, SqlWorkers> sql;                                      // by plugin
+  std::map<std::string, std::unique_ptr<Committer>> committers;  // by plugin
+  std::map<std::string, SqlWorkers> sql;                         // by plugin
   bool stopped = false;
 
   sql::RowSpool::Total spooled{0};  // bytes of long answers that are being sent

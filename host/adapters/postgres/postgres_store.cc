@@ -55,9 +55,7 @@ void PostgresStore::Parts::stop() {
   {
     const std::lock_guard lock(commit_mutex);
     stopped = true;
-    for (const auto& [plugin, workers] : committers) {
-      for (const auto& committer : workers) all.push_back(&committer->worker);
-    }
+    for (const auto& [plugin, committer] : committers) all.push_back(&committer->worker);
     for (const auto& [plugin, workers] : sql) {
       all.push_back(workers.queries.get());
       all.push_back(workers.finder.get());
@@ -82,9 +80,9 @@ Conninfo PostgresStore::Parts::where_of(const std::string& plugin) const {
 PostgresStore::Parts::Committer* PostgresStore::Parts::committer_of(const ShardRef& shard) {
   const std::lock_guard lock(commit_mutex);
   if (stopped) return nullptr;
-  auto& of_plugin = committers[shard.plugin];
-  while (of_plugin.size() < static_cast<std::size_t>(std::max(options.commit_connections, 1))) {
-    of_plugin.emplace_back(
+  std::unique_ptr<Committer>& committer = committers[shard.plugin];
+  if (!committer) {
+    committer.reset(
         new Committer{.waiting = {},
                       .worker = Worker(Worker::Settings{.where = where_of(shard.plugin),
                                                         .limits = options.limits,
@@ -92,7 +90,7 @@ PostgresStore::Parts::Committer* PostgresStore::Parts::committer_of(const ShardR
                                                         .logger = options.logger,
                                                         .health = &health})});
   }
-  return of_plugin[static_cast<std::size_t>(shard.number) % of_plugin.size()].get();
+  return committer.get();
 }
 
 void PostgresStore::Parts::on_commit_worker(const ShardRef& shard, Worker::Job job) {

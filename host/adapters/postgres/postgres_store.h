@@ -33,7 +33,6 @@ struct Options {
   ports::Metrics* metrics = nullptr;
   Limits limits = {};
   journal::Bounds bounds = {};  // of what a shard's tables may lag behind
-  int commit_connections = 2;   // of a plugin; a shard's commits are always on the same one
   int read_connections = 2;     // for all plugins
   /// How often what is not kept any more is dropped; kForever: never by itself.
   Duration retain_every = std::chrono::seconds(30);

@@ -12,7 +12,6 @@ namespace {
 class HeldUp {
  public:
   explicit HeldUp(int shards) : host_(database_) {
-    host_.options.commit_connections = 1;
     host_.options.limits.lock = std::chrono::seconds(30);
     host_.reopen();
     for (PartitionNumber p = 0; p < shards; ++p) images_.push_back(host_.claim({"owls", p}));
