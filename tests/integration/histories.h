@@ -248,12 +248,13 @@ struct Owner {
 
 /// Bounds under which a history goes every way.
 inline const std::vector<journal::Bounds> kAllBounds = {
-    {},                                                                 // as shipped
-    {.tail_bytes = 1 << 30, .age = kForever / 2, .share_percent = 0},   // journal only
-    {.tail_bytes = 0, .age = kForever / 2, .share_percent = 0},         // all at once
-    {.tail_bytes = 1 << 30, .age = kForever / 2, .share_percent = 60},  // falls behind
+    {},                                                                             // as shipped
+    {.tail_bytes = 1 << 30, .age = kForever / 2, .share_percent = 0},               // journal only
+    {.tail_bytes = 0, .age = kForever / 2, .share_percent = 0},                     // all at once
+    {.tail_bytes = 1 << 30, .age = kForever / 2, .share_percent = 60, .piece = 1},  // falls behind
     {.tail_bytes = 1 << 30, .age = std::chrono::seconds(1), .share_percent = 0},
-    {.tail_bytes = 600, .age = kForever / 2, .share_percent = 110},
+    {.tail_bytes = 600, .age = kForever / 2, .share_percent = 110, .piece = 1},
+    {.tail_bytes = 1 << 30, .age = kForever / 2, .share_percent = 60, .piece = 20},
 };
 
 /// `D` has store(), executor(), clock(), pump() and reopen(); `look` is called now and then, with

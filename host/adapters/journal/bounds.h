@@ -13,6 +13,9 @@ struct Bounds {
   Duration age = std::chrono::seconds(10);        // of its oldest entry
   /// Within the bounds: entries that a commit carries over, for a hundred that it writes.
   std::size_t share_percent = 5;
+  /// At least so many of those at once: each kind of entry costs a statement, whatever their
+  /// number.
+  std::size_t piece = 64;
 };
 
 }  // namespace host::journal

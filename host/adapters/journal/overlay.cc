@@ -101,7 +101,8 @@ std::size_t Overlay::due(std::size_t entries, Time now) const {
   if (oldest_ == nullptr) return 0;
   const bool too_much = tail_bytes_ > bounds_.tail_bytes || now - oldest_->at > bounds_.age;
   if (too_much) return std::max(2 * entries, kLeastCatchUp);
-  return (entries * bounds_.share_percent + 99) / 100;
+  const std::size_t owed = ((owed_ + entries) * bounds_.share_percent + 99) / 100;
+  return owed >= bounds_.piece ? owed : 0;
 }
 
 Slice Overlay::slice(std::size_t limit) const {
@@ -181,6 +182,7 @@ void Overlay::written(const Slice& slice) {
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < slice.size; ++i) drop_oldest();
   drop_rows_below(slice.keep_from);
+  if (slice.size > 0) owed_ = 0;
 }
 
 void Overlay::forget_below(std::int64_t commit_no) {
@@ -206,6 +208,7 @@ void Overlay::apply(const Changes& changes, std::int64_t commit_no, std::size_t 
   for (const ports::Mark& mark : commit.marks) {
     touch(marks_, MarkKey{mark.topic, mark.partition, mark.stream}) = mark.position;
   }
+  owed_ += changes.size();
   if (bytes == 0) return;
   rows_[commit_no] = bytes;
   tail_bytes_ += bytes;

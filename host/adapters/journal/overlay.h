@@ -166,6 +166,7 @@ class Overlay {
   Entry* newest_ = nullptr;
   std::map<std::int64_t, std::size_t> rows_;  // journal rows that are kept: commit -> bytes
   std::size_t tail_bytes_ = 0;
+  std::size_t owed_ = 0;      // entries written since some were carried over
   std::int64_t writing_ = 0;  // the commit that apply() is at
   Time now_{};
 };

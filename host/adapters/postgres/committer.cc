@@ -51,7 +51,7 @@ class Commit {
     if (!record_.empty()) {
       steps.push_back(insert_record(commit_.shard.number, commit_.commit_no + 1, record_));
     }
-    add_outbox(steps, commit_, outbox_, image_->acked_seq);
+    add_outbox(steps, commit_, outbox_, image_->outbox.removes(commit_.acked_seq, outbox_.size()));
     add_slice(steps, commit_.shard.number, slice_);
     add_shared_rows(steps, commit_);
     return true;
@@ -70,7 +70,7 @@ class Commit {
     image_->overlay.written(slice_);
     image_->overlay.apply(*changes_, commit_.commit_no + 1, record_.size(), now_);
     image_->commit_no = commit_.commit_no + 1;
-    image_->acked_seq = std::max(image_->acked_seq, commit_.acked_seq);
+    image_->outbox.committed(commit_.acked_seq, outbox_.size());
     context_.health.set_written("");
     return {.status = Status::committed};
   }

@@ -14,6 +14,30 @@
 
 namespace host::postgres {
 
+/// A shard's outgoing messages in the database, which holds those that were acknowledged a little
+/// longer: removing some is a statement of its own, whatever their number.
+struct Outbox {
+  static constexpr std::size_t kMostRows = 32;
+  static constexpr std::size_t kMostBytes = 64 * 1024;
+
+  std::int64_t removed = 0;      // messages up to it are gone
+  std::size_t rows = kMostRows;  // added since; after a claim who knows
+  std::size_t bytes = 0;
+
+  /// Whether a commit removes what is acknowledged: there is enough, or it adds nothing itself.
+  bool removes(std::int64_t acked, std::size_t added) const {
+    return acked > removed && (added == 0 || rows >= kMostRows || bytes >= kMostBytes);
+  }
+  void committed(std::int64_t acked, std::size_t added) {
+    if (removes(acked, added)) {
+      removed = acked;
+      rows = bytes = 0;
+    }
+    rows += added > 0 ? 1 : 0;
+    bytes += added;
+  }
+};
+
 /// A shard as this process claimed it, and what of it is newer than the tables.
 struct Image {
   explicit Image(journal::Bounds bounds) : overlay(bounds) {}
@@ -21,7 +45,7 @@ struct Image {
   std::int64_t epoch = 0;
   std::atomic<std::int64_t> commit_no{
       0};                             // of the last commit that is known; of the shard's worker
-  std::int64_t acked_seq = 0;         // rows of the outbox up to it are gone; as commit_no
+  Outbox outbox;                      // as commit_no
   std::atomic<bool> carrying{false};  // its tables are being brought up to date
   journal::Overlay overlay;
 };

@@ -67,14 +67,14 @@ Step insert_record(PartitionNumber shard, std::int64_t commit_no, const std::str
           .params = Params(shard, commit_no, Bytes{record})};
 }
 
-void add_outbox(Steps& steps, const ShardCommit& c, const std::string& record, std::int64_t acked) {
+void add_outbox(Steps& steps, const ShardCommit& c, const std::string& record, bool remove) {
   if (!record.empty()) {
     steps.push_back(
         {.sql = "insert into ~host_outbox (shard, commit_no, last_seq, data)"
                 " values ($1, $2, $3, $4)",
          .params = Params(c.shard.number, c.commit_no + 1, c.outgoing.back().seq, Bytes{record})});
   }
-  if (c.acked_seq <= acked) return;
+  if (!remove) return;
   steps.push_back({.sql = "delete from ~host_outbox where shard = $1 and last_seq <= $2",
                    .params = Params(c.shard.number, c.acked_seq)});
 }

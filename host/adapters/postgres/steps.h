@@ -35,10 +35,9 @@ void add_answers(Steps& steps, const ports::ShardCommit& commit, Time now);
 /// A journal record; borrowed, as all texts are, until the steps are carried out.
 Step insert_record(PartitionNumber shard, std::int64_t commit_no, const std::string& record);
 
-/// The commit's outgoing messages as a row; what is acknowledged goes, when `acked` before it was
-/// less.
+/// The commit's outgoing messages as a row; what is acknowledged goes, if it is to be removed.
 void add_outbox(Steps& steps, const ports::ShardCommit& commit, const std::string& record,
-                std::int64_t acked);
+                bool remove);
 
 /// Brings the tables up to date with a slice and drops the records that are of no use afterwards.
 void add_slice(Steps& steps, PartitionNumber shard, const journal::Slice& slice);

@@ -121,14 +121,22 @@ TEST_CASE("the tail of a shard stays bounded, the outbox waits for its acknowled
   const auto waiting = [&] {
     return ask(database, "select count(*) from plugin_owls.host_outbox").integer(0, 0);
   };
-  CHECK(waiting() == 1);
-  for (int round = 0; round < 30; ++round) commit(round, false);
+  // Those that are acknowledged are removed together, or by a commit that adds none.
+  CHECK(waiting() > 1);
+  CHECK(waiting() <= 33);
+  ShardCommit acknowledge = next_commit(kShard, image, "", "");
+  acknowledge.states.clear();
+  acknowledge.acked_seq = image.acked_seq = image.seq;
+  REQUIRE(host.commit(acknowledge).status == Status::committed);
+  ++image.commit_no;
+  CHECK(waiting() == 0);
+  for (int round = 0; round < 31; ++round) commit(round, false);
   CHECK(waiting() == 31);
   CHECK(tail() < 60'000);
   CHECK(host.claim(kShard).outgoing.size() == 31);
   image = host.claim(kShard);
   commit(1, true);
-  CHECK(waiting() == 1);
+  CHECK(waiting() == 1);  // a claim does not know how many there are
 }
 
 TEST_CASE("an operator reads states as text, once they are carried over", "[postgres]") {

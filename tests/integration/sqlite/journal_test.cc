@@ -29,7 +29,8 @@ TEST_CASE("a journaled shard tells what plain rows tell, in random histories") {
 /// Commits the whole script; writes a byte a commit that was answered.
 void play(const std::filesystem::path& dir, const std::vector<ShardCommit>& commits,
           const std::function<void()>& answered) {
-  Deployment d(dir, false, {.tail_bytes = 1 << 30, .age = kForever / 2, .share_percent = 80});
+  Deployment d(dir, false,
+               {.tail_bytes = 1 << 30, .age = kForever / 2, .share_percent = 80, .piece = 1});
   Owner owner{kShards[0], {}};
   owner.claim_in(d);
   for (std::size_t i = static_cast<std::size_t>(owner.image.commit_no); i < commits.size(); ++i) {

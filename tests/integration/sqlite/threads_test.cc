@@ -47,7 +47,9 @@ T asked(Ask ask) {
 struct World {
   explicit World(const std::filesystem::path& dir)
       : database(*sqlite::Database::open(
-            {.dir = dir, .clock = clock, .bounds = {.tail_bytes = 2000, .share_percent = 30}})) {}
+            {.dir = dir,
+             .clock = clock,
+             .bounds = {.tail_bytes = 2000, .share_percent = 30, .piece = 1}})) {}
 
   ports::ShardImage claim() {
     return *asked<Result<ports::ShardImage>>(
