@@ -139,6 +139,22 @@ TEST_CASE("what lives shorter than the bounds never touches its table") {
   CHECK(count_of(folder.file(), "select count(*) from host_journal") > 0);
 }
 
+TEST_CASE("tables follow in pieces, so that most small commits write to none of them") {
+  TemporaryFolder folder;
+  Deployment d(folder.path(), false, {.share_percent = 50, .piece = 10});
+  Owner owner{kShards[0], {}};
+  owner.claim_in(d);
+  std::vector<std::int64_t> rows;
+  for (int i = 0; i < 40; ++i) {
+    owner.commit_to(d, put("k" + std::to_string(i), "v"));
+    rows.push_back(count_of(folder.file(), "select count(*) from host_state"));
+  }
+  CHECK(rows[17] == 0);
+  CHECK(rows[18] == 10);  // half of 19, and one begun
+  CHECK(rows[35] == 10);
+  CHECK(rows[36] == 20);
+}
+
 TEST_CASE("tables of a shard that went idle are brought up to date, and its journal is gone") {
   TemporaryFolder folder;
   Deployment d(folder.path(), true);
