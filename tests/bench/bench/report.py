@@ -26,12 +26,15 @@ class Result:
 
 
 def keep(folder, result):
+    """Short rounds are for a look."""
+    if result.quick:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{result.name}.json").write_text(json.dumps(dataclasses.asdict(result), indent=1))
 
 
-def kept(folder, commit, names):
-    """The full results of that commit, in the order of the benches."""
+def kept(folder, names):
+    """The last full result of each bench on this machine, in the order of the benches."""
     found = []
     for name in names:
         path = folder / f"{name}.json"
@@ -39,8 +42,7 @@ def kept(folder, commit, names):
             continue
         result = Result(**json.loads(path.read_text()))
         result.rows = [Row(**row) for row in result.rows]
-        if result.commit == commit and not result.quick:
-            found.append(result)
+        found.append(result)
     return found
 
 
@@ -60,7 +62,7 @@ def cell(text):
 
 def section(result):
     lines = [f"### {result.name}", "",
-             f"{result.date}, load average {result.load:.1f} before it.", ""]
+             f"{result.date}, commit `{result.commit}`, load average {result.load:.1f} before it.", ""]
     if result.failed:
         return lines + [f"Could not be set up: {result.failed}", ""]
     lines += ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
@@ -72,19 +74,18 @@ def section(result):
 def page(results, missing, machine):
     rows = [row for result in results for row in result.rows if row.target is not None]
     met = sum(row.score() is not None and row.score() >= 1 for row in rows)
-    commit = results[0].commit if results else "unknown"
     lines = [
         "# Benchmarks", "",
         "Written by `./dev bench --write`; do not edit. Each figure is the median of its rounds, each",
         "ratio the median of the ratios of its rounds: host and peer take turns, so what disturbs one",
         "disturbs the other. Trust ratios more than absolute values.", "",
         f"- Machine: {machine}.",
-        f"- Commit: `{commit}`. Measured: {', '.join(sorted({r.date for r in results}))}.",
+        "- Each section says when it was measured last, and at which commit.",
         f"- {busy(results)}",
         f"- Targets met: {met} of {len(rows)}.",
     ]
     if missing:
-        lines.append(f"- Not measured at this commit: {', '.join(missing)}.")
+        lines.append(f"- Not measured yet: {', '.join(missing)}.")
     lines += ["", "![How far each figure is from its target](benchmarks.svg)", "", *METHOD, ""]
     for result in results:
         lines += section(result)
@@ -126,7 +127,7 @@ METHOD = [
 ]
 
 
-def plot(rows, commit):
+def plot(rows):
     """Bars of score: 1 is the target, more is better. A logarithmic axis from a quarter to 8."""
     rows = [row for row in rows if row.score() is not None]
     left, bar, gap, width = 470, 16, 10, 330
@@ -139,7 +140,7 @@ def plot(rows, commit):
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 90} {height}" '
         'font-family="sans-serif" font-size="12">',
         f'<rect width="{left + width + 90}" height="{height}" fill="#ffffff"/>',
-        f'<text x="10" y="20" font-size="14">times better than its target, commit {commit}</text>',
+        '<text x="10" y="20" font-size="14">times better than its target</text>',
     ]
     for score in (0.25, 0.5, 1, 2, 4, 8):
         at, line = x(score), "#333333" if score == 1 else "#dddddd"
@@ -166,5 +167,5 @@ def write(root, results, names, scratch):
     missing = [name for name in names if name not in have]
     (root / PAGE).write_text(page(results, missing, measure.machine(scratch)))
     rows = [row for result in results for row in result.rows]
-    (root / PLOT).write_text(plot(rows, results[0].commit if results else "unknown"))
+    (root / PLOT).write_text(plot(rows))
     print(f"written: {PAGE}, {PLOT}")
