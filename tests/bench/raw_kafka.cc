@@ -45,7 +45,7 @@ kafka::ClientHandle client(rd_kafka_type_t type, const Settings& settings,
   return kafka::ClientHandle(made);
 }
 
-/// As the host's: what is compared differs by the host alone.
+/// What it promises is what the host's promises; linger and queues are for speed.
 kafka::ClientHandle producer(const std::string& brokers, std::size_t& delivered) {
   return client(RD_KAFKA_PRODUCER,
                 {{"bootstrap.servers", brokers},
