@@ -56,29 +56,24 @@ Result<void> Backends::meet_servers(const Parts& parts) {
   if (!info) return info.error();
   const std::string host_role = info->user();
   login_ = login_of(host_role, servers.passwords);
-  const Result<std::string> password = servers.passwords.of_url(*info);
-  if (!password) return password.error();
-  auto store = postgres::PostgresStore::make(
-      {.url = servers.store,
-       .password = *password,
-       .login = [login = login_, host_role, &logger = parts.logger](
-                    const std::string& plugin) -> std::optional<postgres::Login> {
-         Result<std::optional<postgres::Login>> found = login(plugin);
-         if (found) return *found;
-         logger.log(ports::LogLevel::error, "a role's password cannot be read",
-                    {{"plugin", plugin}, {"error", found.error().to_string()}});
-         return postgres::Login{postgres::role_of(host_role, plugin), ""};  // will be refused
-       },
-       .clock = parts.clock,
-       .logger = &parts.logger,
-       .metrics = &parts.metrics,
-       .claim_blocked =
-           [this](const ShardRef& shard) { members_->end_transaction_of_former_owner(shard); }});
+  const postgres::PasswordSource password = [passwords = servers.passwords, where = *info] {
+    return passwords.of_url(where);
+  };
+  if (const Result<std::string> first = password(); !first) return first.error();
+  auto store = postgres::PostgresStore::make({.url = servers.store,
+                                              .password = password,
+                                              .login = login_,
+                                              .clock = parts.clock,
+                                              .logger = &parts.logger,
+                                              .metrics = &parts.metrics,
+                                              .claim_blocked = [this](const ShardRef& shard) {
+                                                members_->end_transaction_of_former_owner(shard);
+                                              }});
   if (!store) return store.error();
   postgres_ = std::move(*store);
 
   auto members = postgres::PostgresMembers::make(
-      {.url = servers.store, .password = *password, .logger = &parts.logger});
+      {.url = servers.store, .password = password, .logger = &parts.logger});
   if (!members) return members.error();
   members_ = std::move(*members);
 

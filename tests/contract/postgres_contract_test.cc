@@ -60,7 +60,7 @@ struct PostgresFixture {
   const journal::Bounds bounds;
   postgres_tests::TestDatabase database;
   std::string url;  // empty: as the superuser
-  std::function<std::optional<postgres::Login>(const std::string&)> login;
+  std::function<Result<std::optional<postgres::Login>>(const std::string&)> login;
   fakes::Scheduler scheduler;
   fakes::FakeLog fake_log;
   fakes::ManualExecutor lane;
@@ -88,10 +88,10 @@ struct Walled : PostgresFixture {
               .with("user", roles.host)
               .with("password", "secret of " + roles.host)
               .text();
-    login = [this](const std::string& plugin) -> std::optional<postgres::Login> {
-      if (plugin != "owls" && plugin != "toads") return std::nullopt;
+    login = [this](const std::string& plugin) -> Result<std::optional<postgres::Login>> {
+      if (plugin != "owls" && plugin != "toads") return std::optional<postgres::Login>();
       const std::string role = postgres::role_of(roles.host, plugin);
-      return postgres::Login{role, "secret of " + role};
+      return std::optional(postgres::Login{role, "secret of " + role});
     };
     reopen();
   }

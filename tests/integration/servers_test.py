@@ -129,29 +129,69 @@ class ServersTest(unittest.TestCase):
         self.assertEqual(0, host.stop())
         self.assertNotIn(f"password={self.server['password']}", host.logged())
 
-    def test_roles_of_plugins_are_used_and_all_passwords_are_files(self):
-        role = f"r_{self.name}"
-        passwords = self.folder / "passwords"
-        passwords.mkdir()
-        for each in (role, f"{role}_counter"):
-            (passwords / each).write_text(f"secret of {each}\n", "utf-8")
+    def db_init(self, role, passwords):
         done = subprocess.run([process.BINARY, "db", "init", "--store", self.store(), "--role", role,
                                "--passwords", str(passwords), "counter"], cwd=self.folder,
                               capture_output=True, text=True, timeout=60, check=False,
                               env=process.clean_environment(**self.environment()))
         self.assertEqual(0, done.returncode, done.stderr)
+
+    def host_with_roles(self, role):
+        """A host whose passwords are files of a folder, and that folder."""
+        passwords = self.folder / "passwords"
+        passwords.mkdir()
+        for each in (role, f"{role}_counter"):
+            (passwords / each).write_text(f"secret of {each}\n", "utf-8")
+        self.db_init(role, passwords)
         self.addCleanup(self.drop_roles, role)
         url = f"postgresql://{role}@127.0.0.1:{self.server['port']}/{self.name}"
         folder = self.folder / "a"
         folder.mkdir()
         (folder / "counter.lua").write_text(process.COUNTER, "utf-8")
-        host = process.Host(self, folder, *self.arguments("--passwords", str(passwords), store=url))
+        arguments = self.arguments("--passwords", str(passwords), store=url)
+        return process.Host(self, folder, *arguments), passwords
+
+    def test_roles_of_plugins_are_used_and_all_passwords_are_files(self):
+        role = f"r_{self.name}"
+        host, _ = self.host_with_roles(role)
         self.hit(host)
         self.total_becomes(host, 1)
         who = self.sql("select distinct usename from pg_stat_activity "
                        f"where datname = '{self.name}'").split()
         self.assertIn(f"{role}_counter", who)
         host.kill()
+
+    def test_new_passwords_are_taken_while_it_runs(self):
+        role = f"r_{self.name}"
+        host, passwords = self.host_with_roles(role)
+        self.hit(host)
+        self.total_becomes(host, 1)
+        for each in (role, f"{role}_counter"):
+            (passwords / each).write_text(f"new secret of {each}\n", "utf-8")
+        self.db_init(role, passwords)
+        cut = self.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity "
+                       f"where datname = '{self.name}' and usename like '{role}%'")
+        self.assertGreater(int(cut), 3)
+        host.wait("messages to be taken again",
+                  lambda: host.post("/counters/ada", {"n": 1})[0] == 202)
+        self.total_becomes(host, 2)
+        host.wait("readiness", host.ready)
+        self.assertEqual(0, host.stop())
+
+    def test_a_password_that_is_gone_is_named_and_no_other_role_is_used(self):
+        role = f"r_{self.name}"
+        host, passwords = self.host_with_roles(role)
+        self.hit(host)
+        self.total_becomes(host, 1)
+        (passwords / f"{role}_counter").rename(passwords / "away")
+        self.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity "
+                 f"where datname = '{self.name}' and usename = '{role}_counter'")
+        self.hit(host)
+        host.wait("the log to name it",
+                  lambda: "the password of plugin counter's role is gone" in host.logged())
+        (passwords / "away").rename(passwords / f"{role}_counter")
+        self.total_becomes(host, 2)
+        self.assertEqual(0, host.stop())
 
     def drop_roles(self, role):
         for each in (f"{role}_counter", role):

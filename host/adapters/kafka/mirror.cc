@@ -43,8 +43,8 @@ void Mirror::run() {
 
 /// Nobody joins the group: a commit needs no membership. Session and requests are short, because a
 /// client that ends with a commit under way waits for it so long.
-Result<void> Mirror::write(const std::string& plugin, const std::string& group,
-                           const Offsets& offsets) {
+Result<void> Mirror::write(const std::string& plugin, const Offsets& offsets) {
+  const std::string group = group_of(plugin);
   ClientHandle& client = clients_[plugin];
   if (!client) {
     Result<ClientHandle> made = Conf(options_, {{"group.id", group},
@@ -82,11 +82,10 @@ void Mirror::write() {
   }
   std::erase_if(clients_, [&](const auto& client) { return !noted.contains(client.first); });
   for (auto& [plugin, offsets] : noted) {
-    const std::string group = options_.group + "." + plugin;
-    const Result<void> written = write(plugin, group, offsets);
+    const Result<void> written = write(plugin, offsets);
     if (!written && !failed_ && options_.logger != nullptr) {
       options_.logger->log(ports::LogLevel::warn, "the offsets of a consumer group are not written",
-                           {{"group", group}, {"why", written.error().to_string()}});
+                           {{"group", group_of(plugin)}, {"why", written.error().to_string()}});
     }
     failed_ = !written;
     if (written) continue;

@@ -33,7 +33,8 @@ class Mirror {
   using Offsets = std::map<std::pair<std::string, PartitionNumber>, Offset>;
   void run();
   void write();
-  Result<void> write(const std::string& plugin, const std::string& group, const Offsets& offsets);
+  Result<void> write(const std::string& plugin, const Offsets& offsets);
+  std::string group_of(const std::string& plugin) const { return options_.group + "." + plugin; }
 
   const Options& options_;
   /// By plugin, of those that had something to write the last time; of its thread.

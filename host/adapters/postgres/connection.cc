@@ -40,6 +40,12 @@ bool is_error(ExecStatusType status) {
   return status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE;
 }
 
+Conninfo asked(const Destination& where) {
+  Result<Conninfo> now = where();
+  if (!now) throw Failure::lost("no connection: " + now.error().to_string());
+  return std::move(*now);
+}
+
 }  // namespace
 
 std::int64_t Rows::touched() const {
@@ -84,6 +90,9 @@ Connection::Connection(const Conninfo& where, const Limits& limits, const Schema
       socket_(PQsocket(session_->native())) {
   PQsetnonblocking(native(), 1);
 }
+
+Connection::Connection(const Destination& where, const Limits& limits, const Schema& schema)
+    : Connection(asked(where), limits, schema) {}
 
 Connection::~Connection() = default;
 

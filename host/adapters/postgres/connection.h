@@ -62,6 +62,7 @@ class Connection {
  public:
   /// Blocks, at most Limits::connect. Unqualified names are those of `schema` (may be empty).
   Connection(const Conninfo& where, const Limits& limits, const Schema& schema = {});
+  Connection(const Destination& where, const Limits& limits, const Schema& schema = {});
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

@@ -132,4 +132,13 @@ std::string Conninfo::describe() const {
          ", database " + or_else("dbname", "of the user's name");
 }
 
+Destination destination(Conninfo where, PasswordSource password) {
+  return [where = std::move(where), password = std::move(password)]() -> Result<Conninfo> {
+    if (!password) return where;
+    Result<std::string> now = password();
+    if (!now) return now.error();
+    return now->empty() ? where : where.with("password", *now);
+  };
+}
+
 }  // namespace host::postgres

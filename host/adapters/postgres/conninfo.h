@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,5 +53,14 @@ class Conninfo {
 
   std::vector<std::pair<std::string, std::string>> values_;
 };
+
+/// A password, asked for whenever a connection is made, because it may change while a process runs;
+/// "": what URL and environment say. Errors: it cannot be read. Called on any thread.
+using PasswordSource = std::function<Result<std::string>()>;
+/// Where a new connection goes. Called as a PasswordSource is, with its errors.
+using Destination = std::function<Result<Conninfo>()>;
+
+/// `where` with the password of that moment. `password` may be null: as `where` says.
+Destination destination(Conninfo where, PasswordSource password);
 
 }  // namespace host::postgres

@@ -25,7 +25,7 @@ bool any_notice(PGconn* connection) {
 
 }  // namespace
 
-Notices::Notices(Conninfo where, Limits limits, std::string channel, std::function<void()> heard)
+Notices::Notices(Destination where, Limits limits, std::string channel, std::function<void()> heard)
     : where_(std::move(where)),
       limits_(limits),
       channel_(std::move(channel)),

@@ -16,7 +16,7 @@ namespace host::postgres {
 class Notices {
  public:
   /// `heard` runs on its thread, and must not block.
-  Notices(Conninfo where, Limits limits, std::string channel, std::function<void()> heard);
+  Notices(Destination where, Limits limits, std::string channel, std::function<void()> heard);
   ~Notices();
   void stop();
 
@@ -25,7 +25,7 @@ class Notices {
   void listen();
   bool stopped() const;
 
-  const Conninfo where_;
+  const Destination where_;
   const Limits limits_;
   const std::string channel_;
   const std::function<void()> heard_;

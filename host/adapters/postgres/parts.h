@@ -25,14 +25,14 @@ namespace host::postgres {
 
 /// What a PostgresStore is made of.
 struct PostgresStore::Parts {
-  Parts(Options options, Conninfo own);
+  Parts(Options options, const Conninfo& parsed);
   ~Parts();
 
   void start();
   void stop();
 
   /// Where the connections go that commit for a plugin and run its SQL.
-  Conninfo where_of(const std::string& plugin) const;
+  Destination where_of(const std::string& plugin) const;
   /// Who commits for some of a plugin's shards.
   struct Committer {
     CommitQueue waiting;
@@ -78,7 +78,8 @@ struct PostgresStore::Parts {
                   T absent, Read read);
 
   const Options options;
-  const Conninfo where;
+  const Conninfo url;
+  const Destination where;  // of the host's own connections
   const Meters meters;
   Health health;
   Images images;

@@ -192,7 +192,7 @@ std::int64_t end_transaction_now(Connection& db, const ShardRef& shard) {
 }  // namespace
 
 struct PostgresMembers::Parts {
-  Parts(MembersOptions o, const Conninfo& where)
+  Parts(MembersOptions o, const Destination& where)
       : options(std::move(o)),
         worker({.where = where, .limits = options.limits, .logger = options.logger}),
         notices(where, options.limits, kChannel, [this] { hint(); }) {}
@@ -212,9 +212,8 @@ struct PostgresMembers::Parts {
 Result<std::unique_ptr<PostgresMembers>> PostgresMembers::make(const MembersOptions& options) {
   Result<Conninfo> where = Conninfo::parse(options.url);
   if (!where) return where.error();
-  if (!options.password.empty()) where = where->with("password", options.password);
   return std::unique_ptr<PostgresMembers>(
-      new PostgresMembers(std::make_unique<Parts>(options, *where)));
+      new PostgresMembers(std::make_unique<Parts>(options, destination(*where, options.password))));
 }
 
 PostgresMembers::PostgresMembers(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}

@@ -12,8 +12,8 @@
 namespace host::postgres {
 
 struct MembersOptions {
-  std::string url;            // as Conninfo::parse() takes it
-  std::string password = {};  // wins over what the URL and the environment say
+  std::string url;                    // as Conninfo::parse() takes it
+  PasswordSource password = nullptr;  // wins over what the URL and the environment say
   ports::Logger* logger = nullptr;
   /// Short: a heartbeat that comes late is as good as none.
   Limits limits = {.connect = std::chrono::milliseconds(1'500),

@@ -9,15 +9,12 @@ namespace {
 
 constexpr const char* kLockNotAvailable = "55P03";
 
-Conninfo with_password(Conninfo where, const std::string& password) {
-  return password.empty() ? where : where.with("password", password);
-}
-
 }  // namespace
 
-PostgresStore::Parts::Parts(Options o, Conninfo own)
+PostgresStore::Parts::Parts(Options o, const Conninfo& parsed)
     : options(std::move(o)),
-      where(std::move(own)),
+      url(parsed),
+      where(destination(url, options.password)),
       meters(options.metrics),
       context{.images = images,
               .clock = options.clock,
@@ -72,9 +69,20 @@ void PostgresStore::Parts::stop() {
   if (house.joinable()) house.join();
 }
 
-Conninfo PostgresStore::Parts::where_of(const std::string& plugin) const {
-  const auto login = options.login ? options.login(plugin) : std::nullopt;
-  return login ? where.with("user", login->user).with("password", login->password) : where;
+Destination PostgresStore::Parts::where_of(const std::string& plugin) const {
+  if (!options.login) return where;
+  const Result<std::optional<Login>> first = options.login(plugin);
+  if (first && !*first) return where;
+  return [this, plugin]() -> Result<Conninfo> {
+    const Result<std::optional<Login>> login = options.login(plugin);
+    if (!login) return login.error();
+    // Never as the host's role instead, which may do more.
+    if (!*login) {
+      return make_error(Error::Code::invalid,
+                        "the password of plugin " + plugin + "'s role is gone");
+    }
+    return url.with("user", (*login)->user).with("password", (*login)->password);
+  };
 }
 
 PostgresStore::Parts::Committer* PostgresStore::Parts::committer_of(const ShardRef& shard) {
@@ -141,7 +149,7 @@ Result<void> PostgresStore::Parts::ensure_schema(const std::string& plugin) {
 Result<std::unique_ptr<PostgresStore>> PostgresStore::make(const Options& options) {
   Result<Conninfo> where = Conninfo::parse(options.url);
   if (!where) return where.error();
-  auto parts = std::make_unique<Parts>(options, with_password(*where, options.password));
+  auto parts = std::make_unique<Parts>(options, *where);
   parts->start();
   return std::unique_ptr<PostgresStore>(new PostgresStore(std::move(parts)));
 }

@@ -23,10 +23,11 @@ struct Login {
 };
 
 struct Options {
-  std::string url;            // as Conninfo::parse() takes it
-  std::string password = {};  // wins over what the URL and the environment say; empty: as they say
-  /// Who commits for a plugin and runs its SQL; nothing, or empty: the one role of the URL for all.
-  std::function<std::optional<Login>(const std::string& plugin)> login = {};
+  std::string url;                    // as Conninfo::parse() takes it
+  PasswordSource password = nullptr;  // wins over what the URL and the environment say
+  /// Who commits for a plugin and runs its SQL; nothing, or null: the one role of the URL for all.
+  /// Whether a plugin has a role is asked once, its password for every connection, on any thread.
+  std::function<Result<std::optional<Login>>(const std::string& plugin)> login = nullptr;
   std::filesystem::path spool = {};  // folder of long answers; empty: the system's temporary one
   const ports::Clock& clock;  // of ages and of answers that are kept; epochs go by the database's
   ports::Logger* logger = nullptr;

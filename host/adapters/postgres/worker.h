@@ -27,7 +27,7 @@ class Worker {
   /// Either a connection that was usable a moment ago, or null and why there is none.
   using Job = UniqueFunction<void(Connection*, const Error*)>;
   struct Settings {
-    Conninfo where;
+    Destination where;
     Limits limits = {};
     Schema schema = {};  // of unqualified names
     ports::Logger* logger = nullptr;

@@ -193,7 +193,7 @@ TEST_CASE("a URL that cannot be read is not repeated", "[postgres]") {
 TEST_CASE("the server compiles no statement of a worker, though it scans a table", "[postgres]") {
   const postgres_tests::TestDatabase database;
   database.connect_here()->execute("create table scanned as select 1 as number");
-  Worker worker({.where = must(Conninfo::parse(database.url()))});
+  Worker worker({.where = destination(must(Conninfo::parse(database.url())), nullptr)});
   std::promise<std::string> plan;
   worker.submit([&](Connection* db, const Error* why) {
     if (db == nullptr) return plan.set_value(why->to_string());

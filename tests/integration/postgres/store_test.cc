@@ -272,14 +272,14 @@ TEST_CASE("what is wrong with the database is said at once, with a hint", "[post
   const postgres::Conninfo where = must(postgres::Conninfo::parse(database.url()));
   postgres::Options options{.url = database.url(), .clock = host.clock()};
 
-  options.password = "alohomora";
+  options.password = [] { return std::string("alohomora"); };
   const Error password = open_error(options);
   CHECK(password.code == Error::Code::invalid);
   CHECK_FALSE(password.retryable);
   CHECK(password.hint != "");
   CHECK_THAT(password.to_string(), !Catch::Contains("alohomora") && Catch::Contains("tester"));
 
-  options.password = "";
+  options.password = nullptr;
   options.url = where.with("dbname", "nowhere").text();
   const Error missing = open_error(options);
   CHECK(missing.code == Error::Code::invalid);
