@@ -3,8 +3,9 @@
 
 usage: up.py HOST_BINARY [--seconds N]
   Starts all of it on loopback with its data in a temporary folder, says what runs where, and ends it
-  after N seconds, at Ctrl-C, or when one of the processes ends by itself. Nothing is left of it.
-  Exit: 0 ended as asked (also by Ctrl-C), 2 a wrong call, 3 something did not start or died.
+  after N seconds, at Ctrl-C, or when one of the processes ends by itself. One that is killed, host or
+  server, is started again. Nothing is left of it in the end.
+  Exit: 0 ended as asked (also by Ctrl-C), 2 a wrong call, 3 something did not start or gave up.
 """
 
 import argparse
@@ -39,6 +40,7 @@ DATABASE = "hogwarts"
 READY_SECONDS = 180  # eight processes begin at once, perhaps on two busy cores
 STOP_SECONDS = 30
 LOOK_SECONDS = 0.2
+AGAIN_SECONDS = 20  # PostgreSQL does not start while processes of the one before it are ending
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -90,10 +92,14 @@ class Host:
         self.process = None
 
     def start(self, command, environment):
-        command = [*command, "--plugin", f"plugins/{self.name}.lua",
-                   "--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin}"]
+        self.command = [*command, "--plugin", f"plugins/{self.name}.lua",
+                        "--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin}"]
+        self.environment = environment
+        self.again()
+
+    def again(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log,
+            self.process = subprocess.Popen(self.command, cwd=ROOT, env=self.environment, stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL,
                                             start_new_session=True, preexec_fn=end_with_parent)
 
@@ -186,14 +192,37 @@ class Town:
         return {**kept, **more}
 
     def check(self):
-        """Raises Died when a process has ended."""
-        logs = [(server, self.folder / server.name / f"{server.name}.log")
-                for server in (self.kafka, self.postgres)]
-        for each, log in [*logs, *((host, host.log) for host in self.hosts)]:
-            code = each.process.poll()
-            if code is not None:
-                how = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
-                raise Died(f"{each.name} {how}\n{end_of(log)}")
+        """Starts what was killed again. Raises Died when a process has ended by itself."""
+        for server in (self.kafka, self.postgres):
+            if self.killed(server, self.folder / server.name / f"{server.name}.log"):
+                self.start_again(server)
+                say(f"--- {server.name} is back as process {server.process.pid}")
+        for host in self.hosts:
+            if self.killed(host, host.log):
+                with to_its_end():
+                    host.again()
+                say(f"--- {host.name} is back as process {host.process.pid}")
+
+    @staticmethod
+    def killed(each, log):
+        code = each.process.poll()
+        if code is not None and code >= 0:
+            raise Died(f"{each.name} ended with {code}\n{end_of(log)}")
+        if code is not None:
+            say(f"--- {each.name} was killed (signal {-code}); it starts again on the same data")
+        return code is not None
+
+    @staticmethod
+    def start_again(server):
+        deadline = time.monotonic() + AGAIN_SECONDS
+        while True:
+            try:
+                server.start()
+                return
+            except CannotStart:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(LOOK_SECONDS)
 
     def stop(self):
         """The hosts first, beside each other: they hand over and commit. Says what did not end well."""
@@ -218,11 +247,13 @@ def say(text):
 
 def table(town):
     """What runs where."""
-    rows = [("", "routes", "admin", "log"),
-            ("kafka", town.kafka.address, "", "kafka/kafka.log"),
-            ("postgres", f"127.0.0.1:{town.postgres.port}", "", "postgres/postgres.log")]
+    rows = [("", "routes", "admin", "process", "log"),
+            ("kafka", town.kafka.address, "", str(town.kafka.process.pid), "kafka/kafka.log"),
+            ("postgres", f"127.0.0.1:{town.postgres.port}", "", str(town.postgres.process.pid),
+             "postgres/postgres.log")]
     for host in town.hosts:
-        rows.append((host.name, host.url, f"127.0.0.1:{host.admin}", host.log.name))
+        rows.append((host.name, host.url, f"127.0.0.1:{host.admin}", str(host.process.pid),
+                     host.log.name))
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip()
              for row in rows]
@@ -243,6 +274,7 @@ def introduce(town):
             $M/universes | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')
           python3 examples/hogwarts/owl_post.py $U/post    # letters, from process to process
           python3 examples/hogwarts/roll_call.py $U --places {town.folder}/places.json
+        Kill any of these processes (kill -9): it starts again, and nobody is lost.
         Ctrl-C here ends all of it.
         """), flush=True)
 
