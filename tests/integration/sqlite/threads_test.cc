@@ -1,6 +1,7 @@
 // Reads from other threads while commits write the journal and slices of it move into the tables: a
 // value is seen at its newest, or the one before, wherever it happens to be.
 
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -188,6 +189,22 @@ std::string noise(std::size_t size, std::uint32_t seed) {
   return out;
 }
 
+/// Keeps the write-ahead log from starting over until it ends, as an operator's query does.
+class LongRead {
+ public:
+  explicit LongRead(const std::filesystem::path& file) {
+    REQUIRE(sqlite3_open(file.c_str(), &db_) == SQLITE_OK);
+    const char* sql = "begin; select count(*) from sqlite_schema";
+    REQUIRE(sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
+  }
+  ~LongRead() { sqlite3_close(db_); }
+  LongRead(const LongRead&) = delete;
+  LongRead& operator=(const LongRead&) = delete;
+
+ private:
+  sqlite3* db_ = nullptr;
+};
+
 TEST_CASE("the write-ahead log starts over while much is written") {
   const auto dir =
       std::filesystem::temp_directory_path() / ("host_wal_" + std::to_string(::getpid()));
@@ -196,6 +213,7 @@ TEST_CASE("the write-ahead log starts over while much is written") {
     World world(dir);
     const ports::TopicSettings topic{.name = "owl-post", .partitions = 1, .max_bytes = 1'000'000};
     REQUIRE(world.database->ensure_topics({&topic, 1}));
+    std::optional<LongRead> reader(dir / "host.db");
     std::uint64_t longest = 0;
     for (std::uint32_t i = 0; i < 400; ++i) {
       const auto appended = asked<Result<std::vector<Result<Offset>>>>([&](auto taker) {
@@ -208,8 +226,9 @@ TEST_CASE("the write-ahead log starts over while much is written") {
       });
       REQUIRE(appended);
       longest = std::max(longest, world.database->account()->wal_bytes);
+      if (longest > 64u << 20) reader.reset();
     }
-    CHECK(longest > 64u << 20);
+    CHECK_FALSE(reader);
     CHECK(longest < 200u << 20);  // of 320 MB in all, however slow the housekeeper's disk is
   }
   std::filesystem::remove_all(dir);

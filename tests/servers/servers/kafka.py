@@ -73,6 +73,8 @@ class Kafka(Server):
             "transaction.state.log.replication.factor": 1,
             "transaction.state.log.min.isr": 1,
             "group.initial.rebalance.delay.ms": 0,
+            # By default half of its memory: after hours of kills a start found no room for the rest.
+            "log.cleaner.dedupe.buffer.size": 8_000_000,
             "auto.create.topics.enable": "false", **self.settings}
         (self.folder / "server.properties").write_text(
             "".join(f"{name}={value}\n" for name, value in settings.items()), "utf-8")
