@@ -92,6 +92,7 @@ class Host:
         self.process = None
 
     def start(self, command, environment):
+        """For the first time; again() repeats it."""
         self.command = [*command, "--plugin", f"plugins/{self.name}.lua",
                         "--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin}"]
         self.environment = environment

@@ -32,7 +32,8 @@ struct PostgresStore::Parts {
   void stop();
 
   /// Where the connections go that commit for a plugin and run its SQL.
-  Destination where_of(const std::string& plugin) const;
+  /// With commit_mutex held.
+  const Destination& where_of(const std::string& plugin);
   /// Who commits for some of a plugin's shards.
   struct Committer {
     CommitQueue waiting;
@@ -96,6 +97,7 @@ struct PostgresStore::Parts {
 
   std::mutex commit_mutex;
   // guarded by commit_mutex
+  std::map<std::string, Destination> destinations;               // by plugin
   std::map<std::string, std::unique_ptr<Committer>> committers;  // by plugin
   std::map<std::string, SqlWorkers> sql;                         // by plugin
   bool stopped = false;

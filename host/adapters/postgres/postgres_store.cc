@@ -69,11 +69,12 @@ void PostgresStore::Parts::stop() {
   if (house.joinable()) house.join();
 }
 
-Destination PostgresStore::Parts::where_of(const std::string& plugin) const {
-  if (!options.login) return where;
+const Destination& PostgresStore::Parts::where_of(const std::string& plugin) {
+  const auto [known, is_new] = destinations.try_emplace(plugin, where);
+  if (!is_new || !options.login) return known->second;
   const Result<std::optional<Login>> first = options.login(plugin);
-  if (first && !*first) return where;
-  return [this, plugin]() -> Result<Conninfo> {
+  if (first && !*first) return known->second;
+  return known->second = [this, plugin]() -> Result<Conninfo> {
     const Result<std::optional<Login>> login = options.login(plugin);
     if (!login) return login.error();
     // Never as the host's role instead, which may do more.
