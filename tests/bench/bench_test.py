@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The benches' arithmetic and their report; no measuring."""
 
+import contextlib
+import io
 import pathlib
 import sys
 import tempfile
@@ -16,7 +18,7 @@ from bench.rows import CannotSetUp, Row, short, spread_of  # noqa: E402
 
 
 def result(name="hop", commit="abc", **more):
-    return report.Result(name, commit, "2026-11-21 12:00 UTC", 0.5, False, **more)
+    return report.Result(name, commit, "2026-11-21 12:00 UTC", 0.5, **more)
 
 
 class RowTest(unittest.TestCase):
@@ -121,17 +123,33 @@ exec sleep 60
 class ReportTest(unittest.TestCase):
     ROW = Row("a | b", 7, "ms", "peer", 14, 0.5, 10, at_least=False, note="a note")
 
-    def test_the_last_full_results_are_kept_and_short_ones_are_not(self):
+    def written(self, root, *results):
+        (root / "docs").mkdir(exist_ok=True)
+        with contextlib.redirect_stdout(io.StringIO()):
+            for each in results:
+                report.write(root, each, ["idle", "hop", "http"], "one machine")
+        return (root / report.PAGE).read_text("utf-8")
+
+    def test_results_of_other_benches_stay_on_the_page(self):
         with tempfile.TemporaryDirectory() as name:
-            folder = pathlib.Path(name)
-            report.keep(folder, result(rows=[]))
-            report.keep(folder, result(rows=[self.ROW]))
-            quick = result("idle", rows=[self.ROW])
-            quick.quick = True
-            report.keep(folder, quick)
-            self.assertEqual(["hop"],
-                             [r.name for r in report.kept(folder, ["idle", "hop"])])
-            self.assertEqual([self.ROW], report.kept(folder, ["hop"])[0].rows)
+            root = pathlib.Path(name)
+            self.written(root, result(rows=[]), result("idle", rows=[]), result(rows=[self.ROW]))
+            text = self.written(root, result("idle", commit="later", rows=[]))
+            self.assertEqual(["idle", "hop"], list(report.kept(root)))
+            self.assertEqual([self.ROW], report.kept(root)["hop"].rows)
+            self.assertIn("commit `later`", text)
+            self.assertIn("Not measured yet: http.", text)
+            xml.fromstring((root / report.PLOT).read_text("utf-8"))
+
+    def test_a_bench_that_cannot_be_set_up_takes_no_figures_away(self):
+        with tempfile.TemporaryDirectory() as name:
+            root = pathlib.Path(name)
+            self.written(root, result(rows=[self.ROW]))
+            text = self.written(root, result(rows=[], failed="no disk"),
+                                result("http", rows=[], failed="no nginx"))
+            self.assertIn("a \\| b", text)
+            self.assertNotIn("no disk", text)
+            self.assertIn("Could not be set up: no nginx", text)
 
     def test_the_page_tells_what_could_not_be_set_up_and_what_is_missing(self):
         text = report.page([result(rows=[self.ROW]), result("http", rows=[], failed="no nginx")],

@@ -122,6 +122,7 @@ class UpTest(unittest.TestCase):
         self.letters_travel(up, universe)
         for name in ("hagrid", "kafka", "postgres"):
             pid = re.search(rf"(?m)^{name} .* (\d+) +\S+\.log$", up.text).group(1)
+            self.unpacks_in_its_folder(up, pid)
             os.kill(int(pid), signal.SIGKILL)
             up.says(rf"^--- {name} is back as process \d+$")
             self.letters_travel(up, universe)
@@ -130,6 +131,12 @@ class UpTest(unittest.TestCase):
         self.assertEqual(0, up.exit_code(), up.text)
         self.assertNotIn("exit ", up.text)
         self.assertEqual([], up.left())
+
+    def unpacks_in_its_folder(self, up, pid):
+        """Kafka's library for lz4 stayed in /tmp when it was killed."""
+        maps = pathlib.Path(f"/proc/{pid}/maps").read_text("utf-8")
+        for library in re.findall(r"\S*/liblz4-java\S*", maps):
+            self.assertTrue(library.startswith(up.folder), library)
 
     def universe(self, table):
         master = table["master"][0] + "/universes"

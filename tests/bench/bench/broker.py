@@ -27,7 +27,8 @@ class Broker(Kafka):
         small, rest = super()._java(), 0
         while small[rest] == "java" or small[rest].startswith("-X"):
             rest += 1
-        return ["java", "-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", *small[rest:]]
+        return ["java", "-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData",
+                *small[rest:]]
 
 
 class Servers:
@@ -143,7 +144,8 @@ class Streams:
             "log4j.rootLogger=ERROR, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n"
             "log4j.appender.out.target=System.err\n"
             "log4j.appender.out.layout=org.apache.log4j.SimpleLayout\n", "utf-8")
-        self.command = ["java", "-Xms256m", "-Xmx768m", "-cp", f"{self.classes}:{folder}/lib/*",
+        self.command = ["java", "-Xms256m", "-Xmx768m", "-XX:-UsePerfData",
+                        f"-Djava.io.tmpdir={self.classes}", "-cp", f"{self.classes}:{folder}/lib/*",
                         "Work"]
         self.setup = setup
 

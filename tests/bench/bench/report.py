@@ -11,6 +11,7 @@ from .rows import HEAD, Row
 
 PAGE = "docs/benchmarks.md"
 PLOT = "docs/benchmarks.svg"
+FIGURES = "docs/benchmarks.json"
 
 
 @dataclasses.dataclass
@@ -20,30 +21,19 @@ class Result:
     commit: str
     date: str
     load: float
-    quick: bool
     rows: list
     failed: str = ""
 
 
-def keep(folder, result):
-    """Short rounds are for a look."""
-    if result.quick:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{result.name}.json").write_text(json.dumps(dataclasses.asdict(result), indent=1))
-
-
-def kept(folder, names):
-    """The last full result of each bench on this machine, in the order of the benches."""
-    found = []
-    for name in names:
-        path = folder / f"{name}.json"
-        if not path.exists():
-            continue
-        result = Result(**json.loads(path.read_text()))
+def kept(root):
+    """Name: the result that the page shows, of each bench that it shows."""
+    path = root / FIGURES
+    if not path.exists():
+        return {}
+    results = [Result(**each) for each in json.loads(path.read_text("utf-8"))]
+    for result in results:
         result.rows = [Row(**row) for row in result.rows]
-        found.append(result)
-    return found
+    return {result.name: result for result in results}
 
 
 def show(rows):
@@ -67,8 +57,8 @@ def section(result):
         return lines + [f"Could not be set up: {result.failed}", ""]
     lines += ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
     lines += ["| " + " | ".join(cell(text) for text in row.cells()) + " |" for row in result.rows]
-    lines += ["", *(f"- {row.work}: {row.note}." for row in result.rows if row.note), ""]
-    return lines
+    notes = [f"- {row.work}: {row.note}." for row in result.rows if row.note]
+    return lines + (["", *notes] if notes else []) + [""]
 
 
 def page(results, missing, machine):
@@ -165,10 +155,16 @@ def shortened(text, most=72):
     return text if len(text) <= most else text[:most - 1] + "…"
 
 
-def write(root, results, names, scratch):
-    have = [result.name for result in results]
-    missing = [name for name in names if name not in have]
-    (root / PAGE).write_text(page(results, missing, measure.machine(scratch)))
-    rows = [row for result in results for row in result.rows]
-    (root / PLOT).write_text(plot(rows))
-    print(f"written: {PAGE}, {PLOT}")
+def write(root, result, names, machine):
+    """It takes the place of an earlier one of its bench; the rest of the page stays. One that could
+    not be set up takes no figures away."""
+    known = kept(root)
+    if not result.failed or result.name not in known:
+        known[result.name] = result
+    shown = [known[name] for name in names if name in known]
+    (root / FIGURES).write_text(
+        json.dumps([dataclasses.asdict(each) for each in shown], indent=1) + "\n", "utf-8")
+    missing = [name for name in names if name not in known]
+    (root / PAGE).write_text(page(shown, missing, machine), "utf-8")
+    (root / PLOT).write_text(plot([row for each in shown for row in each.rows]), "utf-8")
+    print(f"written: {PAGE}, {PLOT}, {FIGURES}")

@@ -12,7 +12,8 @@ from .server import CannotStart, Server, free_ports
 HERE = pathlib.Path(__file__).resolve().parents[1]
 CACHE = HERE.parents[1] / "build" / "servers" / "kafka"
 CLUSTER = "MkU3OEVBNTcwNTJENDM2Qg"
-JAVA = ["java", "-Xms64m", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+JAVA = ["java", "-Xms64m", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+        "-XX:-UsePerfData"]
 LOGGING = """log4j.rootLogger=WARN, out
 log4j.appender.out=org.apache.log4j.ConsoleAppender
 log4j.appender.out.layout=org.apache.log4j.PatternLayout
@@ -100,5 +101,6 @@ class Kafka(Server):
             return False
 
     def _java(self):
-        return [*JAVA, f"-Dlog4j.configuration=file:{self.folder / 'log4j.properties'}",
-                "-cp", f"{jars()}/*"]
+        # What it unpacks goes with its folder, also when it is killed.
+        return [*JAVA, f"-Djava.io.tmpdir={self.folder}",
+                f"-Dlog4j.configuration=file:{self.folder / 'log4j.properties'}", "-cp", f"{jars()}/*"]
