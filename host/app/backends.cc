@@ -73,7 +73,7 @@ Result<void> Backends::meet_servers(const Parts& parts) {
   postgres_ = std::move(*store);
 
   auto members = postgres::PostgresMembers::make(
-      {.url = servers.store, .password = password, .logger = &parts.logger});
+      {.url = servers.store, .password = password, .login = login_, .logger = &parts.logger});
   if (!members) return members.error();
   members_ = std::move(*members);
 

@@ -57,7 +57,7 @@ class Backends {
   ports::Log* log_ = nullptr;
   ports::Store* store_ = nullptr;
   std::string where_;
-  std::function<Result<std::optional<postgres::Login>>(const std::string& plugin)> login_;
+  postgres::LoginSource login_;
 };
 
 }  // namespace host::app

@@ -60,7 +60,7 @@ struct PostgresFixture {
   const journal::Bounds bounds;
   postgres_tests::TestDatabase database;
   std::string url;  // empty: as the superuser
-  std::function<Result<std::optional<postgres::Login>>(const std::string&)> login;
+  postgres::LoginSource login;
   fakes::Scheduler scheduler;
   fakes::FakeLog fake_log;
   fakes::ManualExecutor lane;

@@ -106,11 +106,12 @@ class Commit {
     if (end.place == Step::Place::answers && found_nothing) return answered(end.failure);
     // At COMMIT speak constraints that plugins have put off.
     const bool of_unit = end.place == Step::Place::unit || end.place == Step::Place::commit;
-    const bool time_is_over = end.place == Step::Place::unit && end.failure.is("57014");
+    const bool time_is_over = end.place == Step::Place::unit && end.failure.is(kTimeIsOver);
     if (units && of_unit && (time_is_over || !is_environment(end.failure))) {
       return sql_failed(end, *units);
     }
-    if (!is_environment(end.failure)) db_.give_up();  // perhaps a new one sees it differently
+    // Perhaps a new one sees it differently.
+    if (!is_environment(end.failure) || end.failure.is(kReadOnly)) db_.give_up();
     return away(Status::not_now, end.failure);
   }
 
@@ -127,8 +128,9 @@ class Commit {
   CommitResult sql_failed(const PipelineEnd& end, const UnitsSql& units) {
     CommitResult result{.status = Status::sql_failed};
     result.failed = find_failing_units(db_, schema_, fence(commit_), units);
-    if (result.failed.empty() && end.place == Step::Place::unit) {
+    if (result.failed.empty() && end.place == Step::Place::unit && !end.failure.is(kTimeIsOver)) {
       // Alone it does not fail: it is named all the same, or the commit would be tried for ever.
+      // But for its time: the database stood still.
       const SqlStatement& statement = commit_.units[end.unit].sql.front();
       result.failed.emplace_back(
           end.unit, context_.units.explain(db_, commit_.shard.plugin, end.failure, statement));

@@ -92,13 +92,19 @@ Conninfo Conninfo::prepared(const Limits& limits, const std::string& schema) con
   info.set_missing("keepalives_interval", "2");
   info.set_missing("keepalives_count", "3");
   info.set_missing("tcp_user_timeout", milliseconds(limits.answer));
+  // A standby shows what was: a handler that read it would write over what is.
+  info.set_missing("target_session_attrs", "read-write");
   info.set_missing("application_name", "host");
   info.set("client_encoding", "UTF8");
   std::string options =
       "-c statement_timeout=" + milliseconds(limits.statement) +
       " -c lock_timeout=" + milliseconds(limits.lock) +
       " -c idle_in_transaction_session_timeout=" + milliseconds(limits.idle_in_transaction) +
-      " -c default_transaction_isolation=read\\ committed";
+      " -c default_transaction_isolation=read\\ committed"
+      // A client that is cut off without a word may hold rows: the server ends it as soon as we do.
+      " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+      " -c tcp_user_timeout=" +
+      milliseconds(limits.answer);
   if (!schema.empty()) options += " -c search_path=" + schema;
   // What the URL says comes later and wins.
   if (const std::string own = value("options"); !own.empty()) options += " " + own;
@@ -138,6 +144,22 @@ Destination destination(Conninfo where, PasswordSource password) {
     Result<std::string> now = password();
     if (!now) return now.error();
     return now->empty() ? where : where.with("password", *now);
+  };
+}
+
+Destination destination_of(const std::string& plugin, Conninfo where, LoginSource login,
+                           Destination own) {
+  if (!login) return own;
+  const Result<std::optional<Login>> first = login(plugin);
+  if (first && !*first) return own;
+  return [plugin, where = std::move(where), login = std::move(login)]() -> Result<Conninfo> {
+    const Result<std::optional<Login>> now = login(plugin);
+    if (!now) return now.error();
+    if (!*now) {
+      return make_error(Error::Code::invalid,
+                        "the password of plugin " + plugin + "'s role is gone");
+    }
+    return where.with("user", (*now)->user).with("password", (*now)->password);
   };
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,7 +61,19 @@ using PasswordSource = std::function<Result<std::string>()>;
 /// Where a new connection goes. Called as a PasswordSource is, with its errors.
 using Destination = std::function<Result<Conninfo>()>;
 
+/// The login role of a plugin, which `host db init` makes.
+struct Login {
+  std::string user;
+  std::string password;
+};
+/// That of a plugin; nothing: it has none. Called as a PasswordSource is, with its errors.
+using LoginSource = std::function<Result<std::optional<Login>>(const std::string& plugin)>;
+
 /// `where` with the password of that moment. `password` may be null: as `where` says.
 Destination destination(Conninfo where, PasswordSource password);
+/// As the role of `plugin`, or the `own` one where it has none, which is asked now; `login` may be
+/// null. Never as the host's role later, which may do more: a password that is gone is an error.
+Destination destination_of(const std::string& plugin, Conninfo where, LoginSource login,
+                           Destination own);
 
 }  // namespace host::postgres

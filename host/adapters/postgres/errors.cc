@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, 5> kEnvironmentStates{
     "40P01",  // deadlock
     "55P03",  // lock_timeout
     "25P03",  // idle_in_transaction_session_timeout
-    "25006",  // read-only: a standby that is not promoted yet
+    kReadOnly,
 };
 
 }  // namespace

@@ -40,6 +40,10 @@ class Failure : public std::runtime_error {
   bool lost_ = false;
 };
 
+/// A standby, or a server that became one: another connection may lead elsewhere.
+inline constexpr const char* kReadOnly = "25006";
+inline constexpr const char* kTimeIsOver = "57014";  // of statement_timeout
+
 /// True for failures of server, disk, lock or connection: nobody's fault, a repeat may help. Where
 /// a statement is a plugin's, a used-up statement_timeout (57014) is the statement's own fault.
 bool is_environment(const Failure& failure);

@@ -105,9 +105,11 @@ void PostgresStore::Parts::look() {
 
 Result<void> PostgresStore::Parts::sweep() {
   return run_now(*keeper, "dropping what is not kept any more", [this](Connection& db) {
-    for (const std::string& plugin : schemas.all()) {
-      sweep_plugin(db, schema_of(plugin), options.clock.now());
-    }
+    // A host whose clock is ahead must not drop what others still keep.
+    const Time there{
+        std::chrono::milliseconds(db.run(kCommonSchema, "select ~clock_ms()").integer(0, 0))};
+    const Time now = std::min(options.clock.now(), there);
+    for (const std::string& plugin : schemas.all()) sweep_plugin(db, schema_of(plugin), now);
     return Result<void>();
   });
 }

@@ -6,9 +6,14 @@
 namespace host::postgres {
 namespace {
 
-constexpr const char* kTimeIsOver = "57014";  // statement_timeout, of a unit's own statement
-constexpr const char* kUnitTime = "set local statement_timeout = 1000";
+/// Who waits for a lock learns it as that, before the statement's time is over: it is not its
+/// fault.
+constexpr const char* kUnitTime =
+    "select set_config('statement_timeout', '1000', true), set_config('lock_timeout', '900', true)";
 static_assert(kUnitLimit == std::chrono::seconds(1));
+/// So often the server sends what it has answered: many statements may take long, and each answer
+/// shows that it works.
+constexpr std::size_t kStatementsAnAnswer = 16;
 constexpr const char* kUsualTime = "set local statement_timeout to default";
 
 void must_send(Connection& db, int sent) {
@@ -108,7 +113,13 @@ class Pipeline {
     each_statement([&](std::size_t unit, const SqlStatement& statement) {
       if (end_) return;
       const Result<void> fine = units_->sql.send(db_, units_->commit.shard.plugin, statement);
-      if (fine) return sent_.push_back({.place = Step::Place::unit, .unit = unit});
+      if (fine) {
+        sent_.push_back({.place = Step::Place::unit, .unit = unit});
+        if (sent_.size() % kStatementsAnAnswer == 0) {
+          must_send(db_, PQsendFlushRequest(db_.native()));
+        }
+        return;
+      }
       refuse(Failure("42601", fine.error().message), {Step::Place::unit, unit});
     });
     send_setting(usual_time_);
@@ -126,15 +137,15 @@ class Pipeline {
   }
 
   void drain() {
-    const Connection::Deadline until = db_.deadline();
     for (const Place& place : sent_) {
+      const Connection::Deadline until = db_.deadline();
       const ResultHolder result = db_.next_result(until);
       if (!result) throw Failure::lost("the database gave no answer");
       judge(result.get(), place);
       while (db_.next_result(until)) {
       }
     }
-    const ResultHolder sync = db_.next_result(until);
+    const ResultHolder sync = db_.next_result(db_.deadline());
     if (!sync || PQresultStatus(sync.get()) != PGRES_PIPELINE_SYNC) {
       throw Failure::lost("the database answers out of order");
     }
@@ -219,6 +230,8 @@ std::optional<Error> try_unit(Connection& db, const UnitsSql& units, std::size_t
     time_is_over = failure.is(kTimeIsOver);
     if (is_environment(failure) && !time_is_over) throw;
     failed = units.sql.explain(db, units.commit.shard.plugin, failure, *at);
+    // Perhaps it is the database that is slow today: so a repeat may help.
+    if (time_is_over) failed->code = Error::Code::unavailable;
   }
   if (failed && at != nullptr) {
     failed->file = at->file;

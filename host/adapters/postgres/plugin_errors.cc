@@ -41,8 +41,8 @@ std::string with_names(std::string_view message, const sql::Numbered& statement)
 /// Whose fault it is, where is_environment() says the server's.
 bool is_authors(const Failure& failure) {
   static constexpr std::array kStates{
-      "57014",  // its time was over
-      "25006",  // it writes, in a transaction that only reads
+      kTimeIsOver,
+      kReadOnly,  // it writes, in a transaction that only reads
   };
   return !failure.lost() && std::any_of(kStates.begin(), kStates.end(),
                                         [&](const char* state) { return failure.is(state); });
@@ -56,8 +56,8 @@ Error explain_to_author(const Failure& failure, const std::string& text, Duratio
     throw Failure("08P01", "the connection lost its prepared statements",
                   "a pooler in front of PostgreSQL must keep sessions, not transactions");
   }
-  if (failure.is("57014")) return sql::took_longer_than(limit);
-  if (failure.is("25006")) return sql::a_query_only_reads();
+  if (failure.is(kTimeIsOver)) return sql::took_longer_than(limit);
+  if (failure.is(kReadOnly)) return sql::a_query_only_reads();
   std::string message = failure.what();
   if (const Result<sql::Tokens> tokens = sql::cut(text)) {
     const sql::Numbered numbered =

@@ -112,7 +112,8 @@ Result<std::vector<Lease>> take_now(Connection& db, const std::string& id,
   taken.add(std::move(owners));
   taken.add(std::move(turns));
   const Rows rows = db.run("host",
-                           "update ~lease l set owner = $1, turn = l.turn + 1, former = l.owner"
+                           "update ~lease l set owner = $1, turn = l.turn + 1,"
+                           " former = case when l.owner = '' then l.former else l.owner end"
                            " from unnest($2, $3, $4, $5) s(plugin, number, owner, turn)"
                            " where l.plugin = s.plugin and l.number = s.number"
                            " and l.owner = s.owner and l.turn = s.turn"
@@ -161,7 +162,8 @@ void release_now(Connection& db, const std::string& id, const std::vector<ShardR
   add_shards(params, shards);
   Transaction transaction(db);
   db.run("host",
-         "update ~lease l set owner = '', turn = l.turn + 1, former = ''"
+         // Who had it before may still hold its row: perhaps nobody could claim it since.
+         "update ~lease l set owner = '', turn = l.turn + 1"
          " from unnest($2, $3) s(plugin, number)"
          " where l.plugin = s.plugin and l.number = s.number and l.owner = $1",
          params);
@@ -175,25 +177,28 @@ void bury_now(Connection& db, const Member& seen) {
   db.run("host", kNotify);
 }
 
-/// Who holds the row is the one whose transaction its version names. Not by the numbers of the
-/// member's server processes: it may have connected anew since it last said anything.
-std::int64_t end_transaction_now(Connection& db, const ShardRef& shard) {
-  return db
-      .run(schema_of(shard.plugin),
-           "select count(*) filter (where pg_terminate_backend(k.pid)) from ~host_shard s"
-           " join host.lease l on l.plugin = $1 and l.number = s.number"
-           " join host.member m on m.id = l.former and m.gone"
-           " join pg_locks k on k.locktype = 'transactionid' and k.transactionid = s.xmax"
-           " and k.granted where s.number = $2",
-           Params(shard.plugin, shard.number))
-      .integer(0, 0);
+/// The server process of a dead member that holds the row: the one whose transaction the row's
+/// version names. Not by the numbers of the member's server processes: it may have connected anew
+/// since it last said anything.
+std::optional<std::int64_t> holder_of(Connection& db, const ShardRef& shard) {
+  const Rows found =
+      db.run(schema_of(shard.plugin),
+             "select k.pid::bigint from ~host_shard s"
+             " join host.lease l on l.plugin = $1 and l.number = s.number"
+             " join host.member m on m.id = l.former and m.gone"
+             " join pg_locks k on k.locktype = 'transactionid' and k.transactionid = s.xmax"
+             " and k.granted where s.number = $2",
+             Params(shard.plugin, shard.number));
+  return found.empty() ? std::nullopt : std::optional(found.integer(0, 0));
 }
 
 }  // namespace
 
 struct PostgresMembers::Parts {
-  Parts(MembersOptions o, const Destination& where)
+  Parts(MembersOptions o, Conninfo u)
       : options(std::move(o)),
+        url(std::move(u)),
+        where(destination(url, options.password)),
         worker({.where = where, .limits = options.limits, .logger = options.logger}),
         notices(where, options.limits, kChannel, [this] { hint(); }) {}
 
@@ -202,7 +207,19 @@ struct PostgresMembers::Parts {
     for (const auto& [executor, changed] : watchers) executor->post(changed);
   }
 
+  /// A session may be ended by who is logged in as the same role: it committed for the plugin.
+  /// False: nobody that is dead holds the row, or not any more.
+  Result<bool> end_transaction(Connection& db, const ShardRef& shard) {
+    const std::optional<std::int64_t> holder = holder_of(db, shard);
+    if (!holder) return false;
+    Connection same(destination_of(shard.plugin, url, options.login, where), options.limits);
+    return same.run("", "select pg_terminate_backend($1::bigint::integer)", Params(*holder))
+        .flag(0, 0);
+  }
+
   const MembersOptions options;
+  const Conninfo url;
+  const Destination where;
   std::mutex mutex;
   std::map<Executor*, std::function<void()>> watchers;  // guarded by mutex
   Worker worker;
@@ -213,7 +230,7 @@ Result<std::unique_ptr<PostgresMembers>> PostgresMembers::make(const MembersOpti
   Result<Conninfo> where = Conninfo::parse(options.url);
   if (!where) return where.error();
   return std::unique_ptr<PostgresMembers>(
-      new PostgresMembers(std::make_unique<Parts>(options, destination(*where, options.password))));
+      new PostgresMembers(std::make_unique<Parts>(options, std::move(*where))));
 }
 
 PostgresMembers::PostgresMembers(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -288,14 +305,12 @@ void PostgresMembers::on_change(Executor& executor, std::function<void()> change
 
 void PostgresMembers::end_transaction_of_former_owner(const ShardRef& shard) {
   parts_->worker.submit([this, shard](Connection* db, const Error* why) {
-    auto work = [&](Connection& c) -> Result<std::int64_t> {
-      return end_transaction_now(c, shard);
-    };
-    const Result<std::int64_t> ended =
-        guarded<std::int64_t>(db, why, "ending what a dead member left", work);
+    auto work = [&](Connection& c) { return parts_->end_transaction(c, shard); };
+    const Result<bool> ended = guarded<bool>(db, why, "ending what a dead member left", work);
     if (parts_->options.logger == nullptr) return;
-    const std::string what =
-        ended ? std::to_string(*ended) + " transactions ended" : ended.error().to_string();
+    const std::string what = !ended   ? ended.error().to_string()
+                             : *ended ? "its transaction is ended"
+                                      : "nobody to end";
     parts_->options.logger->log(ports::LogLevel::warn,
                                 "a shard's row was locked beyond its owner's death",
                                 {{"shard", shard.to_string()}, {"what", what}});

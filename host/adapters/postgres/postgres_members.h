@@ -14,6 +14,7 @@ namespace host::postgres {
 struct MembersOptions {
   std::string url;                    // as Conninfo::parse() takes it
   PasswordSource password = nullptr;  // wins over what the URL and the environment say
+  LoginSource login = nullptr;        // who commits for a plugin, as Options::login
   ports::Logger* logger = nullptr;
   /// Short: a heartbeat that comes late is as good as none.
   Limits limits = {.connect = std::chrono::milliseconds(1'500),

@@ -70,20 +70,9 @@ void PostgresStore::Parts::stop() {
 }
 
 const Destination& PostgresStore::Parts::where_of(const std::string& plugin) {
-  const auto [known, is_new] = destinations.try_emplace(plugin, where);
-  if (!is_new || !options.login) return known->second;
-  const Result<std::optional<Login>> first = options.login(plugin);
-  if (first && !*first) return known->second;
-  return known->second = [this, plugin]() -> Result<Conninfo> {
-    const Result<std::optional<Login>> login = options.login(plugin);
-    if (!login) return login.error();
-    // Never as the host's role instead, which may do more.
-    if (!*login) {
-      return make_error(Error::Code::invalid,
-                        "the password of plugin " + plugin + "'s role is gone");
-    }
-    return url.with("user", (*login)->user).with("password", (*login)->password);
-  };
+  const auto known = destinations.find(plugin);
+  if (known != destinations.end()) return known->second;
+  return destinations[plugin] = destination_of(plugin, url, options.login, where);
 }
 
 PostgresStore::Parts::Committer* PostgresStore::Parts::committer_of(const ShardRef& shard) {

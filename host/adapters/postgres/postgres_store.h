@@ -16,18 +16,12 @@
 
 namespace host::postgres {
 
-/// The login role of a plugin, which `host db init` makes.
-struct Login {
-  std::string user;
-  std::string password;
-};
-
 struct Options {
   std::string url;                    // as Conninfo::parse() takes it
   PasswordSource password = nullptr;  // wins over what the URL and the environment say
   /// Who commits for a plugin and runs its SQL; nothing, or null: the one role of the URL for all.
   /// Whether a plugin has a role is asked once, its password for every connection, on any thread.
-  std::function<Result<std::optional<Login>>(const std::string& plugin)> login = nullptr;
+  LoginSource login = nullptr;
   std::filesystem::path spool = {};  // folder of long answers; empty: the system's temporary one
   const ports::Clock& clock;  // of ages and of answers that are kept; epochs go by the database's
   ports::Logger* logger = nullptr;

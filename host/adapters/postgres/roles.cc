@@ -30,6 +30,8 @@ class Init {
     act_as(roles_.host);
     if (Result<void> granted = database(); !granted) return granted;
     schema(kCommonSchema);
+    own(kCommonSchema, tables_of(kCommonSchema), roles_.host);
+    own(kCommonSchema, functions_of(kCommonSchema), roles_.host);
     for (const std::string& plugin : roles_.plugins) {
       if (Result<void> made = one_plugin(plugin); !made) return made;
     }
@@ -105,9 +107,10 @@ class Init {
     return {};
   }
 
-  /// Who is no superuser makes things for a role only as its member.
+  /// Who is no superuser makes things for a role only as its member; who made it is one from
+  /// PostgreSQL 16 on, but without the right to act as it.
   void act_as(const std::string& name) {
-    const bool is_one = superuser_ || flag("select pg_has_role(" + literal(name) + ", 'member')");
+    const bool is_one = superuser_ || flag("select pg_has_role(" + literal(name) + ", 'usage')");
     if (!is_one) run("grant " + quoted(name) + " to current_user");
   }
 
@@ -164,32 +167,43 @@ class Init {
     return {};
   }
 
-  /// What was made while one role was for all: the plugin's tables become its role's, the host's
-  /// are its to use.
+  /// What was made while one role was for all, or came from a backup that knew no roles: the
+  /// plugin's tables become its role's, those of the host the host's, and the plugin's to use.
   void hand_over(const std::string& plugin, const std::string& role) {
-    const Rows rows(db_.run_once(
-        ("select c.relname::text, c.relname like 'host\\_%', c.relowner = (select oid from "
-         "pg_roles where"
-         " rolname = " +
-         literal(role) +
-         ") from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in"
-         " ('r', 'v', 'p') and n.nspname = " +
-         literal(schema_name(plugin)) + " order by 1")
-            .c_str()));
-    int handed = 0;
+    const std::string space = schema_name(plugin), hosts = "c.relname like 'host\\_%'";
+    own(space, tables_of(space) + " and not " + hosts, role);
+    own(space, tables_of(space) + " and " + hosts, roles_.host);
+    const Rows rows(db_.run_once((tables_of(space) + " and " + hosts).c_str()));
     for (int i = 0; i < rows.size(); ++i) {
-      const std::string table = quoted(schema_name(plugin)) + "." + quoted(rows.bytes(i, 0));
-      if (rows.flag(i, 1) && !rows.flag(i, 2)) {
-        run("grant select, insert, update, delete on " + table + " to " + quoted(role));
-      } else if (!rows.flag(i, 2)) {
-        run("alter table " + table + " owner to " + quoted(role));
-        ++handed;
-      }
+      run("grant select, insert, update, delete on " + rows.bytes(i, 1) + " to " + quoted(role));
     }
-    if (handed > 0) {
-      done_.push_back("schema " + schema_name(plugin) + ": " + std::to_string(handed) +
-                      (handed == 1 ? " table is" : " tables are") + " now of " + role);
+  }
+
+  /// Kind, name and owner of each.
+  static std::string tables_of(const std::string& schema) {
+    return "select 'table', c.oid::regclass::text, c.relowner from pg_class c where c.relkind in"
+           " ('r', 'v', 'p') and c.relnamespace = " +
+           literal(quoted(schema)) + "::regnamespace";
+  }
+  static std::string functions_of(const std::string& schema) {
+    return "select 'function', p.oid::regprocedure::text, p.proowner from pg_proc p where"
+           " p.pronamespace = " +
+           literal(quoted(schema)) + "::regnamespace";
+  }
+
+  /// Makes `role` the owner of what `things` finds, and says so.
+  void own(const std::string& schema, const std::string& things, const std::string& role) {
+    const Rows rows(db_.run_once(("select t.* from (" + things +
+                                  ") t(kind, name, owner)"
+                                  " where t.owner <> " +
+                                  literal(quoted(role)) + "::regrole order by t.name")
+                                     .c_str()));
+    if (rows.empty()) return;
+    for (int i = 0; i < rows.size(); ++i) {
+      run("alter " + rows.bytes(i, 0) + " " + rows.bytes(i, 1) + " owner to " + quoted(role));
     }
+    done_.push_back("schema " + schema + ": " + std::to_string(rows.size()) + " " +
+                    rows.bytes(0, 0) + (rows.size() == 1 ? " is" : "s are") + " now of " + role);
   }
 
   Connection& db_;

@@ -26,7 +26,7 @@ constexpr std::array kCommonTables{
     "create table host.good_sources (plugin text primary key, revision text not null,"
     " files bytea not null)",
     // Processes, for one life each, and who should work on what (ports/members.h). `former`: whose
-    // the lease was before, if it was not released.
+    // the lease was before it was taken.
     "create table host.member (id text collate \"C\" primary key, plugins text not null,"
     " admin text not null, leaving boolean not null, heartbeat bigint not null,"
     " gone boolean not null) with (fillfactor = 50)",
@@ -167,6 +167,11 @@ Error newer(const std::string& what, std::int64_t version, std::int64_t known) {
 }  // namespace
 
 Result<void> open_common_schema(Connection& db) {
+  const std::string encoding = Rows(db.run_once("show server_encoding")).bytes(0, 0);
+  if (encoding != "UTF8") {
+    return make_error(Error::Code::unsupported, "the database has the encoding " + encoding,
+                      "keys are any UTF-8: create it with encoding 'UTF8', from template0");
+  }
   Transaction transaction(db);
   db.run_once(kTakeLock);
   const bool is_new = db.run("",

@@ -136,9 +136,25 @@ void PostgresStore::show_dead(const std::string& plugin, const std::string& id, 
                         [plugin, id](Connection& db) { return read_dead_letter(db, plugin, id); });
 }
 
+namespace {
+
+/// What is answered is promised; a database with these settings forgets it when it crashes.
+void warn_of_settings(Connection& db, ports::Logger* logger) {
+  for (const char* setting : {"synchronous_commit", "fsync"}) {
+    const Rows value(db.run_once((std::string("show ") + setting).c_str()));
+    if (logger == nullptr || value.view(0, 0) != "off") continue;
+    logger->log(ports::LogLevel::warn,
+                "a crash of the database may undo what was answered: a setting of it is off",
+                {{"setting", setting}});
+  }
+}
+
+}  // namespace
+
 Result<ports::Store::Identity> PostgresStore::open_deployment(PartitionNumber partitions) {
   return parts_->on_own_connection<Identity>(
       "opening the database", [&](Connection& db) -> Result<Identity> {
+        warn_of_settings(db, parts_->options.logger);
         if (Result<void> known = open_common_schema(db); !known) return known.error();
         return open_identity(db, partitions);
       });

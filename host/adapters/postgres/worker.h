@@ -77,6 +77,7 @@ Result<T> guarded(Connection* db, const Error* why, const std::string& what, Rea
   try {
     return read(*db);
   } catch (const Failure& failure) {
+    if (failure.is(kReadOnly)) db->give_up();
     return to_error(failure, what);
   } catch (const std::exception& error) {  // no memory
     return make_error(Error::Code::internal, what + ": " + error.what());

@@ -153,6 +153,28 @@ TEST_CASE("statements and locks have the limits of the connection", "[postgres]"
   CHECK(idle.view(0, 0) == "10s");
 }
 
+// A host that was cut off in the middle of a commit kept its rows locked for two hours: a server
+// does not notice by itself.
+TEST_CASE("the server ends a client that is cut off as soon as the client gives up", "[postgres]") {
+  const auto db = connect("postgres");
+  CHECK(Rows(db->run_once("show tcp_user_timeout")).view(0, 0) == "15000");
+  CHECK(Rows(db->run_once("show tcp_keepalives_idle")).view(0, 0) == "5");
+}
+
+// What it showed was old, and a handler's state was written from it.
+TEST_CASE("a server that only reads is no database of ours", "[postgres]") {
+  const postgres_tests::TestDatabase database;
+  const std::string set =
+      "alter database " + database.name() + " set default_transaction_read_only";
+  const auto admin = connect("postgres");
+  admin->execute(set + " = on");
+  const Conninfo where = must(Conninfo::parse(database.url()));
+  CHECK_THAT(refused(where).what(), Catch::Contains("read-only"));
+  Connection(where.with("target_session_attrs", "any"), Limits{});
+  admin->execute(set + " = off");
+  Connection(where, Limits{});
+}
+
 TEST_CASE("a refused connection says why, never its password", "[postgres]") {
   const Conninfo good = must(Conninfo::parse(server()));
   const Failure password = refused(good.with("password", "alohomora"));

@@ -5,7 +5,7 @@
 #include "host/adapters/postgres/postgres_store.h"
 #include "host/adapters/postgres/schema.h"
 #include "tests/fakes/manual_executor.h"
-#include "tests/integration/postgres/support.h"
+#include "tests/integration/postgres/sql_support.h"
 
 namespace host::postgres {
 namespace {
@@ -15,9 +15,27 @@ using postgres_tests::TestDatabase;
 
 struct World {
   World() : lane(scheduler) { must(open_common_schema(*database.connect_here())); }
+  ~World() {
+    if (roles) postgres_tests::drop_roles(database, *roles);
+  }
 
   std::unique_ptr<PostgresMembers> make() {
-    return must(PostgresMembers::make({.url = database.url()}));
+    return must(PostgresMembers::make({.url = url, .login = login}));
+  }
+  /// As `host db init` leaves a database: the plugin owls commits as a role of its own.
+  void make_roles() {
+    roles.emplace(Roles{
+        .host = "h_" + database.name(), .plugins = {"owls"}, .password = [](const std::string&) {
+          return std::optional<std::string>("secret");
+        }});
+    must(init_roles(*database.connect_here(), *roles));
+    url = as(roles->host).text();
+    login = [this](const std::string& plugin) -> Result<std::optional<Login>> {
+      return std::optional(Login{role_of(roles->host, plugin), "secret"});
+    };
+  }
+  Conninfo as(const std::string& role) const {
+    return must(Conninfo::parse(database.url())).with("user", role).with("password", "secret");
   }
   /// What an asynchronous call answers.
   template <class T>
@@ -48,6 +66,9 @@ struct World {
   }
 
   TestDatabase database;
+  std::string url = database.url();
+  LoginSource login;  // null: one role for all
+  std::optional<Roles> roles;
   fakes::Scheduler scheduler;
   fakes::ManualExecutor lane;
 };
@@ -95,15 +116,21 @@ TEST_CASE("a database that is away is told so, and tried again", "[members]") {
   REQUIRE(after.error().code == Error::Code::unavailable);
 }
 
-// A host that had connected anew just before it was stopped kept its shard from all others.
+// A host that had connected anew just before it was stopped kept its shard from all others. And
+// where plugins have roles of their own, PostgreSQL refused to end it as the host's role.
 TEST_CASE("who may claim a shard ends the transaction in which a dead member locked its row",
           "[members]") {
   World w;
   const ShardRef shard{"owls", 1};
   auto zombie_connection = w.database.connect_here();
+  SECTION("one role for all") {}
+  SECTION("a role for each plugin") {
+    w.make_roles();
+    zombie_connection = std::make_unique<Connection>(w.as(w.roles->host + "_owls"), Limits{});
+  }
   const auto zombie = w.make();
   const auto members = w.make();
-  Options options{.url = w.database.url(), .clock = w.scheduler.clock()};
+  Options options{.url = w.url, .login = w.login, .clock = w.scheduler.clock()};
   options.limits.claim_lock = std::chrono::milliseconds(200);
   options.claim_blocked = [&](const ShardRef& blocked) {
     members->end_transaction_of_former_owner(blocked);
@@ -127,6 +154,12 @@ TEST_CASE("who may claim a shard ends the transaction in which a dead member loc
   CHECK(w.look(*members).members.size() == 2);
   const ports::Member dead = w.look(*members).members.at(1);
   must(w.wait<void>([&](auto done) { members->bury(dead, w.lane, std::move(done)); }));
+  if (GENERATE(false, true)) {  // somebody took it, could not claim it either, and gave it back
+    const auto other = w.make();
+    w.join(*other, "b");
+    w.take(*other, "b", w.look(*members).leases.at(0));
+    must(w.wait<void>([&](auto done) { other->release("b", {shard}, w.lane, std::move(done)); }));
+  }
   w.take(*members, "a", w.look(*members).leases.at(0));
   CHECK_FALSE(claim().ok());
   REQUIRE(w.soon([&] { return claim().ok(); }));

@@ -52,6 +52,26 @@ TEST_CASE("a backend that ends inside a commit wrote nothing, and the same commi
   CHECK(host.state(kShard, "harry") == "one");
 }
 
+TEST_CASE("a connection to a server that only reads is not kept", "[postgres]") {
+  const TestDatabase database;
+  Deployment host(database);
+  host.options.url =
+      must(postgres::Conninfo::parse(database.url())).with("target_session_attrs", "any").text();
+  host.reopen();
+  const ShardImage image = host.claim(kShard);
+  const auto db = database.connect_here();
+  const std::string set =
+      "alter database " + database.name() + " set default_transaction_read_only";
+  db->execute(set + " = on");
+  end_backends(*db);
+  const ShardCommit commit = next_commit(kShard, image, "harry", "one");
+  REQUIRE(eventually([&] {
+    return host.commit(commit).error.to_string().find("read-only") != std::string::npos;
+  }));
+  db->execute(set + " = off");  // only a new connection knows
+  CHECK(host.commit(commit).status == Status::committed);
+}
+
 TEST_CASE("a backend that ends at COMMIT leaves the outcome unknown; a claim shows it",
           "[postgres]") {
   const TestDatabase database;

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "host/adapters/postgres/schema.h"
 #include "tests/integration/postgres/sql_support.h"
 
 namespace host::postgres_tests {
@@ -70,6 +71,39 @@ TEST_CASE("what one role made for all is handed over") {
   const auto server = database.as_superuser();
   server->session().run("drop owned by \"" + host + "_toads\"");
   server->session().run("drop role \"" + host + "_toads\"");
+}
+
+// A host that had begun as a superuser, or a backup that was restored before the roles were made,
+// left tables that the host's role could not use.
+TEST_CASE("what a superuser made for all is handed over, and the host goes on with it") {
+  TestDatabase database;
+  postgres::Roles roles{.host = "h_" + database.name(),
+                        .plugins = {"owls"},
+                        .password = [](const auto&) { return std::optional<std::string>("x"); }};
+  must(postgres::open_common_schema(*database.connect_here()));
+  must(postgres::open_plugin_schema(*database.connect_here(), "owls"));
+  {
+    Connection one(must(postgres::Conninfo::parse(database.url())), {}, "plugin_owls");
+    must(postgres::apply_migrations(one, "owls", {"create table owls_t (id bigint)"}));
+  }
+  const auto lines = all(must(init_roles(*database.connect_here(), roles)));
+  CHECK_THAT(lines, Catch::Contains("functions are now of " + roles.host) &&
+                        Catch::Contains("1 table is now of " + roles.host + "_owls"));
+  CHECK_THAT(all(must(init_roles(*database.connect_here(), roles))), !Catch::Contains("now of"));
+  const postgres::Conninfo where =
+      must(postgres::Conninfo::parse(database.url())).with("password", "x");
+  {
+    Connection host(where.with("user", roles.host), {}, "host");
+    must(postgres::open_common_schema(host));
+    must(postgres::open_plugin_schema(host, "owls"));
+    host.run_once("insert into host.meta values ('a', '')");
+    host.run_once("alter table plugin_owls.host_shard add column later bigint");
+    Connection owls(where.with("user", roles.host + "_owls"), {}, "plugin_owls");
+    owls.run_once("delete from host_shard");
+    must(postgres::apply_migrations(
+        owls, "owls", {"create table owls_t (id bigint)", "alter table owls_t add column a text"}));
+  }
+  drop_roles(database, roles);
 }
 
 TEST_CASE("an administrator needs no superuser: a role that may make roles and owns the database") {

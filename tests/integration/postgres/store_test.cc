@@ -296,6 +296,34 @@ TEST_CASE("what is wrong with the database is said at once, with a hint", "[post
   CHECK_FALSE(postgres::PostgresStore::make({.url = "http://x", .clock = host.clock()}).ok());
 }
 
+// The first key that it cannot hold would have stopped its shard.
+TEST_CASE("a database of another encoding is refused", "[postgres]") {
+  const std::string name = "latin_" + std::to_string(::getpid());
+  const auto admin = postgres_tests::connect("postgres");
+  admin->execute("create database " + name +
+                 " encoding 'LATIN1' template template0 lc_collate 'C' lc_ctype 'C'");
+  const TestDatabase other;
+  Deployment host(other);
+  const Error error =
+      open_error({.url = must(postgres::Conninfo::parse(other.url())).with("dbname", name).text(),
+                  .clock = host.clock()});
+  admin->execute("drop database " + name + " with (force)");
+  CHECK(error.code == Error::Code::unsupported);
+  CHECK_THAT(error.to_string(), Catch::Contains("LATIN1") && Catch::Contains("template0"));
+}
+
+TEST_CASE("a database that may forget what it committed is told of at the start", "[postgres]") {
+  const TestDatabase database;
+  const auto told = [&] {
+    Deployment host(database);
+    return host.logger().find(ports::LogLevel::warn, "may undo what was answered").size();
+  };
+  CHECK(told() == 0);
+  database.connect_here()->execute("alter database " + database.name() +
+                                   " set synchronous_commit = off");
+  CHECK(told() == 1);
+}
+
 TEST_CASE("a newer schema is refused and not touched", "[postgres]") {
   const TestDatabase database;
   Deployment host(database);
