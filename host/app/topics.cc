@@ -20,7 +20,8 @@ std::vector<ports::TopicSettings> topics_of(const Manifest& manifest, const RunS
     out.push_back({.name = settings.prefix + name,
                    .partitions = settings.partitions,
                    .keep = retention.keep,
-                   .max_bytes = retention.max_bytes});
+                   .max_bytes = retention.max_bytes,
+                   .only_new = found == settings.topics.end()});
   }
   return out;
 }

@@ -44,6 +44,8 @@ struct TopicSettings {
   PartitionNumber partitions = 0;
   Duration keep = std::chrono::hours(24 * 7);  // kForever: never by age
   std::uint64_t max_bytes = 0;                 // of a partition; 0: never by size
+  /// Nobody asked for this retention: a topic that is there stays as it is.
+  bool only_new = false;
 };
 
 struct Fetched {

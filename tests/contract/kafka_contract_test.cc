@@ -144,6 +144,51 @@ Offset committed_of(const std::string& group, const std::string& topic, Partitio
   return std::max<Offset>(list->elems[0].offset, -1);
 }
 
+/// As the broker has it.
+std::string setting_of(const std::string& topic, const std::string& name) {
+  std::array<char, 512> why{};
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set(conf, "bootstrap.servers", broker(), why.data(), why.size());
+  const kafka::ClientHandle client(rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size()));
+  REQUIRE(client);
+  const kafka::ConfigHandle resource(
+      rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
+  std::array<rd_kafka_ConfigResource_t*, 1> list{resource.get()};
+  const kafka::QueueHandle queue(rd_kafka_queue_new(client.get()));
+  rd_kafka_DescribeConfigs(client.get(), list.data(), 1, nullptr, queue.get());
+  const kafka::EventHandle done(rd_kafka_queue_poll(queue.get(), 20'000));
+  REQUIRE(done);
+  std::size_t count = 0;
+  const auto* results = rd_kafka_DescribeConfigs_result_resources(
+      rd_kafka_event_DescribeConfigs_result(done.get()), &count);
+  REQUIRE(count == 1);
+  const auto* entries = rd_kafka_ConfigResource_configs(results[0], &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (rd_kafka_ConfigEntry_name(entries[i]) == name)
+      return rd_kafka_ConfigEntry_value(entries[i]);
+  }
+  return "";
+}
+
+// Whoever read another program's topic, or was started with --plugin beside a deployment file that
+// kept it for ever, cut it to a week.
+TEST_CASE("retention is brought up to date where somebody asks for one, else it stays") {
+  KafkaFixture f;
+  const std::string topic = f.prefixed->name("owls");
+  ports::TopicSettings owls{.name = "owls", .partitions = 2, .keep = kForever, .max_bytes = 12345};
+  must(f.log().ensure_topics({&owls, 1}));
+  CHECK(setting_of(topic, "retention.ms") == "-1");
+  CHECK(setting_of(topic, "retention.bytes") == "12345");
+  const ports::TopicSettings silent{.name = "owls", .partitions = 2, .only_new = true};
+  must(f.log().ensure_topics({&silent, 1}));
+  CHECK(setting_of(topic, "retention.ms") == "-1");
+  CHECK(setting_of(topic, "retention.bytes") == "12345");
+  owls.keep = std::chrono::hours(2);
+  must(f.log().ensure_topics({&owls, 1}));
+  CHECK(setting_of(topic, "retention.ms") == "7200000");
+  CHECK(setting_of(topic, "retention.bytes") == "12345");
+}
+
 TEST_CASE("what plugins have read is seen in consumer groups of their names") {
   KafkaFixture f;
   make_topics(f, {"owls"});

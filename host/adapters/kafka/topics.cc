@@ -219,8 +219,9 @@ Result<void> Topics::create(std::span<const TopicSettings> topics) {
   return {};
 }
 
-/// Brings retention up to date. What the client can do replaces all settings of a topic, so those
-/// that somebody else gave it are read first and given again.
+/// Brings retention up to date where somebody asked for one: it may be another program's topic.
+/// What the client can do replaces all settings of a topic, so those that somebody else gave it are
+/// read first and given again.
 Result<void> Topics::update(const TopicSettings& topic) {
   const std::string doing = "reading the settings of topic " + topic.name;
   const QueueHandle queue(rd_kafka_queue_new(client_.get()));
@@ -239,6 +240,7 @@ Result<void> Topics::update(const TopicSettings& topic) {
                           ": a compacted topic loses messages",
                       "set it to delete, or choose another topic");
   }
+  if (topic.only_new) return {};
   Entries wanted = *own;
   for (const auto& [name, value] : entries_of(topic)) wanted[name] = value;
   if (wanted == *own) return {};

@@ -105,8 +105,8 @@ std::int64_t save_topic(Connection& db, const TopicSettings& topic) {
   db.run(
       "insert into host_topic (name, partitions, keep_us, max_bytes) values (?, ?, ?, ?)"
       " on conflict (name) do update set keep_us = excluded.keep_us,"
-      " max_bytes = excluded.max_bytes",
-      topic.name, topic.partitions, topic.keep.count(), topic.max_bytes);
+      " max_bytes = excluded.max_bytes where not ?",
+      topic.name, topic.partitions, topic.keep.count(), topic.max_bytes, topic.only_new ? 1 : 0);
   std::int64_t id = 0;
   {
     Statement row = db.query("select id from host_topic where name = ?", topic.name);

@@ -62,9 +62,10 @@ void LogIndex::set_topic(std::int64_t id, const ports::TopicSettings& settings,
                          const std::vector<std::pair<Offset, Offset>>& partitions) {
   const std::lock_guard lock(mutex_);
   Topic& topic = topics_[settings.name];
+  const bool known = !topic.partitions.empty();
   topic.id = id;
-  topic.settings = settings;
-  if (!topic.partitions.empty()) return;  // known: only its settings change
+  if (!known || !settings.only_new) topic.settings = settings;
+  if (known) return;
   topic.partitions = std::vector<State>(partitions.size());
   for (std::size_t p = 0; p < partitions.size(); ++p) {
     topic.partitions[p].topic = id;

@@ -19,7 +19,7 @@ class Fleet:
         self.folder = folder
         self.servers = servers
         self.database = name  # and what is before the topics
-        servers.database(name)
+        servers.database(name, options.host, sorted({file for files in parts for file in files}))
         self.hosts = []
         for number, files in enumerate(parts, 1):
             place = folder / f"host{number}"

@@ -27,7 +27,8 @@ class Servers:
         self.postgres = Postgres(folder / "postgres")
         self.disk = SmallDisk(folder / "disk")
         self.environment = {"PGPASSWORD": PASSWORD}
-        self._url = f"postgresql://{USER}@127.0.0.1:{self.postgres.port}/"
+        self._server = f"127.0.0.1:{self.postgres.port}"
+        self._url = f"postgresql://{USER}@{self._server}/"
 
     def __enter__(self):
         try:
@@ -52,7 +53,7 @@ class Servers:
 
     def arguments(self, database, member):
         return ["--log", f"kafka://{self.kafka.address}", "--prefix", f"{database}.",
-                "--store", f"{self._url}{database}?application_name={member}"]
+                "--store", f"postgresql://host@{self._server}/{database}?application_name={member}"]
 
     def sql(self, text, database="postgres"):
         """What psql says. Raises Broken: the server was there, or so the caller thought."""
@@ -70,9 +71,18 @@ class Servers:
         shutil.chown(self.disk.folder, *owner_of(self.postgres.data))
         self.sql(f"create tablespace small location '{self.disk.folder}'")
 
-    def database(self, name):
+    def database(self, name, host, plugins):
+        """A role for each of the plugins (files), as an operator makes them with `host`. Raises
+        Broken."""
         self.sql(f'create database "{name}"'
                  + ("" if self.disk.unusable else " tablespace small"))
+        for role in ("host", *(f"host_{plugin.stem}" for plugin in plugins)):
+            self.environment[f"HOST_PASSWORD__{role}"] = f"secret of {role}"
+        done = subprocess.run(
+            [host, "db", "init", "--store", self._url + name, *plugins], capture_output=True,
+            text=True, check=False, timeout=60, env={**os.environ, **self.environment})
+        if done.returncode != 0:
+            raise Broken(f"host db init: {done.stderr.strip()}")
 
     def full_disk_errors(self):
         said = (self.postgres.folder / "postgres.log").read_text("utf-8", "replace")

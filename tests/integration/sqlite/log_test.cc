@@ -143,6 +143,23 @@ TEST_CASE("retention by age drops what nobody needs") {
   CHECK(must(must(d.append({record("owls", 0, "on")})).at(0)) == 100);  // offsets go on
 }
 
+// Without its file's entry a topic that was kept for ever was cut to a week.
+TEST_CASE("retention that nobody asks for changes no topic that is there") {
+  TemporaryFolder folder;
+  Deployment d(folder.path());
+  make_topic(d, kForever);
+  must(d.append({record("owls", 0, "old")}));
+  const ports::TopicSettings silent{
+      .name = "owls", .partitions = 2, .keep = hours(1), .only_new = true};
+  must(d.log().ensure_topics({&silent, 1}));
+  d.clock().advance(hours(2));
+  must(d.log().retain_once());
+  CHECK(contract::range(d, "owls", 0).start == 0);
+  d.reopen();
+  must(d.log().retain_once());
+  CHECK(contract::range(d, "owls", 0).start == 0);
+}
+
 TEST_CASE("retention by size keeps the newest") {
   TemporaryFolder folder;
   Deployment d(folder.path());
