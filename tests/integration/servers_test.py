@@ -53,17 +53,18 @@ def server():
     return dict(re.findall(r"(\w+)=(\S+)", os.environ["TEST_POSTGRES"]))
 
 
-class ServersTest(unittest.TestCase):
+class ServersCase(unittest.TestCase):
+    """A database and a prefix for each test."""
     count = 0
 
     def setUp(self):
-        ServersTest.count += 1
+        ServersCase.count += 1
         temporary = tempfile.TemporaryDirectory(prefix="servers_")
         self.addCleanup(temporary.cleanup)
         self.folder = pathlib.Path(temporary.name)
         (self.folder / "counter.lua").write_text(process.COUNTER, "utf-8")
         self.server = server()
-        self.name = f"t{os.getpid()}_{ServersTest.count}"  # of the database, and before the topics
+        self.name = f"t{os.getpid()}_{ServersCase.count}"  # of the database, and before the topics
         self.sql(f"create database {self.name}", "postgres")
         self.addCleanup(self.sql, f"drop database {self.name} with (force)", "postgres")
 
@@ -111,6 +112,8 @@ class ServersTest(unittest.TestCase):
         return {(each["plugin"], each["shard"]) for each in host.admin("/admin/shards")[1]
                 if each["status"] == "running"}
 
+
+class ServersTest(ServersCase):
     # ---- one host ----
 
     def test_state_survives_kill_9(self):

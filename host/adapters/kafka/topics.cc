@@ -86,7 +86,9 @@ Result<Entries> own_entries(const EventHandle& event, const std::string& doing) 
 
 Result<std::unique_ptr<Topics>> Topics::make(const Options& options) {
   std::unique_ptr<Topics> topics(new Topics(options));
-  Result<ClientHandle> client = Conf(options, {}).make(RD_KAFKA_PRODUCER);
+  Conf conf(options, {});
+  rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_ERROR);  // for refusal()
+  Result<ClientHandle> client = conf.make(RD_KAFKA_PRODUCER);
   if (!client) return client.error();
   topics->client_ = std::move(*client);
   return topics;
@@ -111,6 +113,21 @@ Result<MetadataHandle> Topics::metadata(const std::string& topic) {
     return to_error(why, doing);
   }
   return metadata;
+}
+
+/// Why the brokers do not take our connections, if it is no outage: the calls themselves only tell
+/// that nobody answers.
+std::optional<Error> Topics::refusal() {
+  const QueueHandle told(rd_kafka_queue_get_main(client_.get()));
+  std::optional<Error> last;
+  while (const EventHandle event{rd_kafka_queue_poll(told.get(), 0)}) {
+    const auto code = rd_kafka_event_error(event.get());
+    if (code != RD_KAFKA_RESP_ERR__AUTHENTICATION && code != RD_KAFKA_RESP_ERR__SSL) continue;
+    last = make_error(Error::Code::invalid,
+                      std::string("Kafka: ") + rd_kafka_event_error_string(event.get()),
+                      "look at sasl.username, sasl.password and ssl.ca.location of the log's URL");
+  }
+  return last;
 }
 
 Result<PartitionNumber> Topics::partitions(const std::string& topic) {
@@ -167,9 +184,12 @@ Result<ports::Log::Range> Topics::ask_range(const std::string& topic, PartitionN
 
 Result<void> Topics::ensure(std::span<const TopicSettings> topics) {
   std::vector<TopicSettings> missing, there;
+  refusal();  // of earlier connections
   for (const TopicSettings& topic : topics) {
     const Result<MetadataHandle> found = metadata(topic.name);
-    if (!found && found.error().code != Error::Code::not_found) return found.error();
+    if (!found && found.error().code != Error::Code::not_found) {
+      return refusal().value_or(found.error());
+    }
     const PartitionNumber count = found ? (*found)->topics[0].partition_cnt : topic.partitions;
     if (Result<void> fits = check_count(topic, count); !fits) return fits;
     (found ? there : missing).push_back(topic);

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -25,6 +26,7 @@ class Topics {
   explicit Topics(const Options& options) : options_(options) {}
   int wait_ms() const;
   Result<MetadataHandle> metadata(const std::string& topic);
+  std::optional<Error> refusal();
   Result<ports::Log::Range> ask_range(const std::string& topic, PartitionNumber partition);
   Result<void> create(std::span<const ports::TopicSettings> topics);
   Result<void> update(const ports::TopicSettings& topic);

@@ -49,6 +49,7 @@ SOON_BACK = {"broker.session.timeout.ms": 2000}
 
 class Kafka(Server):
     name = "kafka"
+    format_options = ()
 
     def __init__(self, folder, settings=None):
         super().__init__(folder)
@@ -80,7 +81,7 @@ class Kafka(Server):
         (self.folder / "server.properties").write_text(
             "".join(f"{name}={value}\n" for name, value in settings.items()), "utf-8")
         done = subprocess.run([*self._java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER,
-                               "-c", str(self.folder / "server.properties")],
+                               "-c", str(self.folder / "server.properties"), *self.format_options],
                               capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise CannotStart(f"Kafka's storage cannot be formatted: {done.stdout}{done.stderr}")
