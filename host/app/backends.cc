@@ -55,14 +55,14 @@ Result<void> Backends::meet_servers(const Parts& parts) {
   const Result<postgres::Conninfo> info = postgres::Conninfo::parse(servers.store);
   if (!info) return info.error();
   const std::string host_role = info->user();
-  login_ = login_of(host_role, servers.passwords);
+  const postgres::LoginSource login = login_of(host_role, servers.passwords);
   const postgres::PasswordSource password = [passwords = servers.passwords, where = *info] {
     return passwords.of_url(where);
   };
   if (const Result<std::string> first = password(); !first) return first.error();
   auto store = postgres::PostgresStore::make({.url = servers.store,
                                               .password = password,
-                                              .login = login_,
+                                              .login = login,
                                               .clock = parts.clock,
                                               .logger = &parts.logger,
                                               .metrics = &parts.metrics,
@@ -73,7 +73,7 @@ Result<void> Backends::meet_servers(const Parts& parts) {
   postgres_ = std::move(*store);
 
   auto members = postgres::PostgresMembers::make(
-      {.url = servers.store, .password = password, .login = login_, .logger = &parts.logger});
+      {.url = servers.store, .password = password, .login = login, .logger = &parts.logger});
   if (!members) return members.error();
   members_ = std::move(*members);
 
@@ -95,9 +95,7 @@ std::optional<sqlite::Account> Backends::account() const {
 }
 
 Result<void> Backends::check_login(const std::string& plugin) const {
-  if (!login_) return {};
-  const Result<std::optional<postgres::Login>> login = login_(plugin);
-  return login ? Result<void>() : login.error();
+  return postgres_ ? postgres_->check_login(plugin) : Result<void>();
 }
 
 void Backends::stop() {

@@ -57,7 +57,6 @@ class Backends {
   ports::Log* log_ = nullptr;
   ports::Store* store_ = nullptr;
   std::string where_;
-  postgres::LoginSource login_;
 };
 
 }  // namespace host::app

@@ -126,7 +126,8 @@ runtime::Reloader::Parts HostProcess::reloader_parts() {
   };
 }
 
-// Before the first of them touches the store: what is wrong between them is wrong for all.
+// Before the first of them touches the store: what is wrong between them is wrong for all, and who
+// may not connect is better told at once.
 std::optional<Exit> HostProcess::check_plugins_together() {
   std::vector<std::shared_ptr<const ports::Revision>> revisions;
   std::vector<const Manifest*> manifests;
@@ -140,8 +141,13 @@ std::optional<Exit> HostProcess::check_plugins_together() {
   for (const Problem& problem : script::check_together(manifests)) {
     exit.text += problem.to_string() + "\n";
   }
-  if (exit.text.empty()) return std::nullopt;
-  return exit;
+  if (!exit.text.empty()) return exit;
+  for (const Manifest* manifest : manifests) {
+    if (Result<void> good = backends_->check_login(manifest->name); !good) {
+      return cannot_run(good.error());
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<Exit> HostProcess::load_plugins() {
@@ -157,9 +163,9 @@ std::optional<Exit> HostProcess::load_plugins() {
   }
   if (exit.code != kFine) return exit;
   for (const auto& revision : revisions_) {
-    Result<void> good = check_roles(revision->manifest(), settings_);
-    if (good) good = backends_->check_login(revision->manifest().name);
-    if (!good) return cannot_run(good.error());
+    if (Result<void> good = check_roles(revision->manifest(), settings_); !good) {
+      return cannot_run(good.error());
+    }
   }
   for (const std::string& unused : scripts_.unused()) exit.text += "host: " + unused + "\n";
   if (!exit.text.empty()) return Exit{kUsage, exit.text};

@@ -181,6 +181,17 @@ class ServersTest(ServersCase):
         host.wait("readiness", host.ready)
         self.assertEqual(0, host.stop())
 
+    def test_a_wrong_password_of_a_plugin_ends_the_start(self):
+        role = f"r_{self.name}"
+        host, passwords = self.host_with_roles(role)
+        host.kill()
+        (passwords / f"{role}_counter").write_text("alohomora\n", "utf-8")
+        url = f"postgresql://{role}@127.0.0.1:{self.server['port']}/{self.name}"
+        code, said = self.ends("--passwords", str(passwords), store=url)
+        self.assertEqual(3, code, said)
+        self.assertRegex(said, f'connecting for plugin counter: .*"{role}_counter"')
+        self.assertNotIn("alohomora", said)
+
     def test_a_password_that_is_gone_is_named_and_no_other_role_is_used(self):
         role = f"r_{self.name}"
         host, passwords = self.host_with_roles(role)

@@ -32,7 +32,6 @@ struct PostgresStore::Parts {
   void stop();
 
   /// Where the connections go that commit for a plugin and run its SQL.
-  /// With commit_mutex held.
   const Destination& where_of(const std::string& plugin);
   /// Who commits for some of a plugin's shards.
   struct Committer {
@@ -95,9 +94,11 @@ struct PostgresStore::Parts {
   std::unique_ptr<Worker> tails_worker;  // shards of others, and what is rare
   std::unique_ptr<Worker> keeper;        // what keeps house
 
+  std::mutex destinations_mutex;
+  std::map<std::string, Destination> destinations;  // by plugin; guarded by destinations_mutex
+
   std::mutex commit_mutex;
   // guarded by commit_mutex
-  std::map<std::string, Destination> destinations;               // by plugin
   std::map<std::string, std::unique_ptr<Committer>> committers;  // by plugin
   std::map<std::string, SqlWorkers> sql;                         // by plugin
   bool stopped = false;

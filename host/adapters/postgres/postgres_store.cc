@@ -70,6 +70,7 @@ void PostgresStore::Parts::stop() {
 }
 
 const Destination& PostgresStore::Parts::where_of(const std::string& plugin) {
+  const std::lock_guard lock(destinations_mutex);
   const auto known = destinations.find(plugin);
   if (known != destinations.end()) return known->second;
   return destinations[plugin] = destination_of(plugin, url, options.login, where);

@@ -43,14 +43,17 @@ struct Options {
 /// Flow: a claim and the commits of a shard run one after the other on a connection of its plugin;
 /// each commit is one transaction in one round trip. Reads of shards that this process claimed look
 /// into their overlay, then into the tables; those of others read tables and journal in one
-/// snapshot. Nothing throws, nothing ends the process, no call but open_deployment(), migrate(),
-/// check_sql(), remember_good() and last_good() waits for the database.
+/// snapshot. Nothing throws, nothing ends the process, no call but open_deployment(),
+/// check_login(), migrate(), check_sql(), remember_good() and last_good() waits for the database.
 /// Thread-safe. Executors that were given to calls outlive stop().
 class PostgresStore final : public ports::Store {
  public:
   /// Connects to nothing yet. Errors: invalid (the URL).
   static Result<std::unique_ptr<PostgresStore>> make(const Options& options);
   ~PostgresStore() override;
+  /// Whether a plugin's role may connect; a database that is away is no error. Waits for it.
+  /// Errors: invalid (its password, or what Options::login says).
+  Result<void> check_login(const std::string& plugin);
 
   /// What was asked before is still done if the database answers in time; what is asked later is
   /// answered `unavailable`. Idempotent.

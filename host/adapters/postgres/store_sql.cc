@@ -64,6 +64,16 @@ void PostgresStore::Parts::tell_about_wall(Connection& db, const std::string& pl
   if (!problem.empty()) options.logger->log(ports::LogLevel::warn, problem, {{"plugin", plugin}});
 }
 
+Result<void> PostgresStore::check_login(const std::string& plugin) {
+  try {
+    const Connection db(parts_->where_of(plugin), parts_->options.limits);
+    return {};
+  } catch (const Failure& failure) {
+    const Error error = to_error(failure, "connecting for plugin " + plugin);
+    return error.retryable ? Result<void>() : error;
+  }
+}
+
 Result<void> PostgresStore::migrate(const std::string& plugin,
                                     const std::vector<std::string>& tables) {
   if (Result<void> there = parts_->ensure_schema(plugin); !there || tables.empty()) return there;
