@@ -100,6 +100,7 @@ int Topics::wait_ms() const {
 }
 
 Result<MetadataHandle> Topics::metadata(const std::string& topic) {
+  refusal();  // of earlier connections
   rd_kafka_topic_t* handle = rd_kafka_topic_new(client_.get(), topic.c_str(), nullptr);
   const rd_kafka_metadata_t* found = nullptr;
   const auto code = rd_kafka_metadata(client_.get(), 0, handle, &found, wait_ms());
@@ -115,8 +116,8 @@ Result<MetadataHandle> Topics::metadata(const std::string& topic) {
   return metadata;
 }
 
-/// Why the brokers do not take our connections, if it is no outage: the calls themselves only tell
-/// that nobody answers.
+/// Why the brokers have not taken our connections since it was last asked, if it was no outage: the
+/// calls themselves only tell that nobody answers.
 std::optional<Error> Topics::refusal() {
   const QueueHandle told(rd_kafka_queue_get_main(client_.get()));
   std::optional<Error> last;
@@ -165,6 +166,7 @@ Result<ports::Log::Range> Topics::range(const std::string& topic, PartitionNumbe
 }
 
 Result<ports::Log::Range> Topics::ask_range(const std::string& topic, PartitionNumber partition) {
+  refusal();  // an outage must not pile them up
   std::int64_t low = 0, high = 0;
   rd_kafka_resp_err_t code{};
   // Who leads a partition changes; the client learns of it by a refusal.
@@ -184,7 +186,6 @@ Result<ports::Log::Range> Topics::ask_range(const std::string& topic, PartitionN
 
 Result<void> Topics::ensure(std::span<const TopicSettings> topics) {
   std::vector<TopicSettings> missing, there;
-  refusal();  // of earlier connections
   for (const TopicSettings& topic : topics) {
     const Result<MetadataHandle> found = metadata(topic.name);
     if (!found && found.error().code != Error::Code::not_found) {
