@@ -97,6 +97,7 @@ void Gateway::answered(const Asked& asked, ports::HttpOutcome&& outcome,
       meter->sent.count_now(topic, bytes);
       return sent({});
     }
+    if (result->front().error().retryable) return sent(result->front().error());
     // For good: no repeat helps, so it is no 503.
     sent(make_error(Error::Code::invalid, "the log refused the message"));
   };
