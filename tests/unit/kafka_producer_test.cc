@@ -3,13 +3,36 @@
 #include <librdkafka/rdkafka_mock.h>
 
 #include <array>
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <future>
 #include <optional>
 #include <thread>
 
 #include "host/adapters/kafka/kafka_log.h"
 #include "tests/fakes/manual_executor.h"
+#include "tests/fakes/recorders.h"
+
+namespace {
+std::atomic<bool> no_clients = false;
+std::atomic<int> clients = 0;
+}  // namespace
+
+extern "C" {
+rd_kafka_t* __real_rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t* conf, char* why,
+                                std::size_t size);
+/// What every call of rd_kafka_new() of this program comes to.
+rd_kafka_t* __wrap_rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t* conf, char* why,
+                                std::size_t size) {
+  if (no_clients) {
+    std::snprintf(why, size, "no thread is left");
+    return nullptr;
+  }
+  ++clients;
+  return __real_rd_kafka_new(type, conf, why, size);
+}
+}
 
 namespace host::kafka {
 namespace {
@@ -221,6 +244,54 @@ TEST_CASE("a topic that may not be written holds up no other, and the answer say
   rd_kafka_mock_topic_set_error(w.mock, "cats", RD_KAFKA_RESP_ERR_NO_ERROR);
   CHECK(w.append_all({records[1]}).empty());
   CHECK(w.written("cats") == "b");
+}
+
+TEST_CASE("a client that cannot be made anew is tried again, and appends have their answers") {
+  fakes::RecordingLogger logger;
+  Logged w({.brokers = {}, .logger = &logger});
+  w.append_all(Logged::records("a", 10));
+  no_clients = true;
+  w.refuse({RD_KAFKA_RESP_ERR_UNKNOWN});
+  for (int i = 0; i < 2; ++i) {
+    const auto answers = w.append(Logged::records("b", 10));
+    REQUIRE_FALSE(answers[0].ok());
+    CHECK(answers[0].error().retryable);
+  }
+  no_clients = false;
+  CHECK(w.append_all(Logged::records("b", 10)).empty());
+  CHECK(w.taken() == "ab");
+  const auto said = logger.find(ports::LogLevel::warn, "cannot be made anew");
+  REQUIRE_FALSE(said.empty());
+  CHECK(said[0].field("why").find("no thread is left") != std::string::npos);
+}
+
+TEST_CASE("a log that ends makes no client") {
+  Logged w;
+  w.append_all(Logged::records("a", 10));
+  const int before = clients;
+  w.log.reset();
+  CHECK(clients == before);
+}
+
+TEST_CASE("what waits for brokers that are away is bounded") {
+  Logged w({.brokers = {}, .waiting_bytes = 1000});
+  REQUIRE(w.append(Logged::records("a", 10))[0].ok());
+  REQUIRE(rd_kafka_mock_broker_set_down(w.mock, 1) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  bool answered = false;
+  w.log->append(Logged::records("b", 1000), w.lane, [&](auto result) {
+    answered = true;
+    CHECK(result.value()[0].ok());
+  });
+  std::optional<Error> refused;
+  w.log->append(Logged::records("c", 10), w.lane,
+                [&](auto result) { refused = std::move(result).error(); });
+  REQUIRE(w.scheduler.wait_until([&] { return refused.has_value(); }, std::chrono::seconds(20)));
+  CHECK(refused->code == Error::Code::unavailable);
+  CHECK_FALSE(answered);
+  REQUIRE(rd_kafka_mock_broker_set_up(w.mock, 1) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  REQUIRE(w.scheduler.wait_until([&] { return answered; }, std::chrono::seconds(30)));
+  CHECK(w.append(Logged::records("c", 10))[0].ok());
+  CHECK(w.written() == "abc");
 }
 
 /// What the group of plugin `owls` has of the first partition of its topic.

@@ -29,6 +29,7 @@ struct Producer::Call {
   Executor& executor;
   ports::Log::AppendCallback callback;
   std::vector<Result<Offset>> answers;
+  std::size_t bytes = 0;
   std::size_t sent = 0;  // records that are at the client or answered
   std::size_t open = 0;  // records at the client
   /// Where a record was not acknowledged: what follows it there may not stand before it.
@@ -92,8 +93,14 @@ void Producer::append(ports::Appends records, Executor& executor,
                                           .callback = std::move(callback),
                                           .answers = {}});
   call->answers.assign(call->records.size(), Offset{-1});
+  for (const ports::Append& record : call->records) call->bytes += record.payload.size();
   const std::lock_guard lock(mutex_);
   if (stopped_) return call->answer(log_is_stopped());
+  if (bytes_ >= options_.waiting_bytes) {
+    return call->answer(
+        retryable_error(Error::Code::unavailable, "too much waits for the Kafka brokers"));
+  }
+  bytes_ += call->bytes;
   waiting_.push_back(std::move(call));
   wake_.notify_one();
 }
@@ -237,7 +244,7 @@ void Producer::delivered(rd_kafka_t*, const rd_kafka_message_t* message, void*) 
     if (!known->second) self.known_.erase(known);
     self.failed(*ticket, message->err, self.one_by_one_);
   }
-  settle(ticket->call);
+  self.settle(ticket->call);
 }
 
 /// `alone`: it was not one of several in a request.
@@ -267,6 +274,7 @@ void Producer::give_up(const std::shared_ptr<Call>& call, const Error& why) {
 
 void Producer::settle(const std::shared_ptr<Call>& call) {
   if (call->open > 0 || call->sent < call->records.size()) return;
+  bytes_ -= call->bytes;
   call->answer(std::move(call->answers));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -32,6 +33,7 @@ class Producer {
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
 
+  /// While too much waits for the brokers it is answered `unavailable`.
   void append(ports::Appends records, Executor& executor, ports::Log::AppendCallback callback);
   /// What was not sent is answered `unavailable`, what was sent and not acknowledged `timeout`.
   /// Idempotent.
@@ -60,8 +62,8 @@ class Producer {
   static void delivered(rd_kafka_t* client, const rd_kafka_message_t* message, void* opaque);
   void failed(const Ticket& ticket, rd_kafka_resp_err_t code, bool alone);
   void rest(const std::string& topic, const Error& why);
-  static void give_up(const std::shared_ptr<Call>& call, const Error& why);
-  static void settle(const std::shared_ptr<Call>& call);
+  void give_up(const std::shared_ptr<Call>& call, const Error& why);
+  void settle(const std::shared_ptr<Call>& call);
   bool time_for_batches() const;
   void mend();
   void end();
@@ -73,6 +75,7 @@ class Producer {
   std::condition_variable wake_;
   std::deque<std::shared_ptr<Call>> waiting_;  // guarded by mutex_
   bool stopped_ = false;                       // guarded by mutex_
+  std::atomic<std::size_t> bytes_ = 0;         // of calls that have no answer
 
   // Of the sending thread:
   ClientHandle client_;
