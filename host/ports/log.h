@@ -91,9 +91,10 @@ class Log {
 
   /// Appends all of `records`. Where shares_store() all or none, in order, durable when the
   /// callback comes; else one by one, in order per partition. The answer has one entry a record:
-  /// its offset, or the error that makes the log refuse this record for good. The outer error
-  /// (unavailable, timeout, exhausted for a full disk) means the outcome is unknown or nothing was
-  /// written, as its code says.
+  /// its offset, or an error. One that is not retryable says that the log refuses this record for
+  /// good; a retryable one, that whether it is written is unknown (`timeout`) or that it is not
+  /// yet: then none behind it in its partition is acknowledged, and who asks again keeps their
+  /// order. The outer error (unavailable, timeout, exhausted for a full disk) means so of all.
   using AppendCallback = UniqueFunction<void(Result<std::vector<Result<Offset>>>)>;
   virtual void append(Appends records, Executor& executor, AppendCallback callback) = 0;
 

@@ -151,6 +151,7 @@ void Gateway::run(const Plugin& plugin, Routes::Match&& match, HttpRequest&& req
               .cache = route.cache,
               .request = {},
               .began = call.wall_clock,
+              .timeout = route.timeout,
               .attempt = std::move(attempt)};
   if (route.cache) {
     asked.request.emplace().method = call.request.method;

@@ -84,10 +84,13 @@ class Gateway final : public ports::HttpHandler {
     std::optional<Manifest::Cache> cache;
     std::optional<HttpRequest> request;  // of a route with `cache`: method and condition alone
     Time began{};
+    Duration timeout{};  // of the route
     AttemptPtr attempt;  // of a request with an Idempotency-Key, until it is answered
   };
   void answered(const Asked& asked, ports::HttpOutcome&& outcome, std::shared_ptr<HttpCall> call,
                 std::unique_ptr<ports::HttpResponder> responder);
+  /// Straight to the log; `sent` is told within the time of the route.
+  void append(const Asked& asked, ports::Append record, UniqueFunction<void(Result<void>)> sent);
   /// Sends the answer; in parts its head and first part, and then what the call goes on to make.
   void send(const Asked& asked, ports::HttpOutcome&& outcome, std::shared_ptr<HttpCall> call,
             std::unique_ptr<ports::HttpResponder> responder);

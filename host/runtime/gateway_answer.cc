@@ -82,23 +82,36 @@ void Gateway::answered(const Asked& asked, ports::HttpOutcome&& outcome,
     return;
   }
   const auto spread = static_cast<std::int64_t>(to_micros(env_.clock.now()) & 0xffff);
-  std::vector<ports::Append> records{make_record(env_, emits.front(), headers, spread)};
+  append(asked, make_record(env_, emits.front(), headers, spread), std::move(sent));
+}
+
+void Gateway::append(const Asked& asked, ports::Append record,
+                     UniqueFunction<void(Result<void>)> sent) {
+  std::vector<ports::Append> records{std::move(record)};
   if (sabotage::kAnswerBeforeCommit) {
     lane_.post_after(std::chrono::milliseconds(20), [this, records]() mutable {
       env_.log.append(std::move(records), lane_, [](auto) {});
     });
     return sent({});
   }
-  auto appended = [sent = std::move(sent), meter = asked.plugin.meter,
-                   topic = records.front().topic,
-                   bytes = records.front().payload.size()](auto result) mutable {
-    if (!result) return sent(result.error());
-    if (result->front()) {
-      meter->sent.count_now(topic, bytes);
-      return sent({});
-    }
+  // The log answers when its brokers do, which may be never; who waits is told before.
+  const auto waiting = std::make_shared<UniqueFunction<void(Result<void>)>>(std::move(sent));
+  const auto tell = [waiting](Result<void> result) {
+    if (auto told = std::exchange(*waiting, nullptr)) told(std::move(result));
+  };
+  const Executor::TimerId deadline = lane_.post_after(asked.timeout, [tell] {
+    tell(make_error(Error::Code::timeout, "the log has not answered in time"));
+  });
+  auto appended = [this, tell, deadline, meter = asked.plugin.meter, topic = records.front().topic,
+                   bytes = records.front().payload.size()](auto result) {
+    lane_.cancel(deadline);
+    if (!result) return tell(result.error());
+    const Result<Offset>& answer = result->front();
+    if (answer) meter->sent.count_now(topic, bytes);
+    if (answer) return tell({});
+    if (answer.error().retryable) return tell(answer.error());
     // For good: no repeat helps, so it is no 503.
-    sent(make_error(Error::Code::invalid, "the log refused the message"));
+    tell(make_error(Error::Code::invalid, "the log refused the message"));
   };
   env_.log.append(std::move(records), lane_, std::move(appended));
 }

@@ -8,7 +8,8 @@ namespace host::runtime {
 namespace {
 
 constexpr std::size_t kRowsASend = 500;
-constexpr Duration kAgainAfter = std::chrono::milliseconds(200);
+constexpr Duration kFirstPause = std::chrono::milliseconds(200);
+constexpr Duration kLongestPause = std::chrono::seconds(5);
 
 std::size_t size_of(const ports::Append& record) { return record.payload.size() + 200; }
 
@@ -26,6 +27,8 @@ void Outbox::clear() {
   under_way_.reset();
   waiting_.clear();
   bytes_ = 0;
+  pause_ = {};
+  why_.clear();
 }
 
 void Outbox::adopt(std::int64_t acked, std::vector<ports::OutgoingRow> rows) {
@@ -72,22 +75,49 @@ void Outbox::ask() {
 }
 
 void Outbox::answered(Result<std::vector<Result<Offset>>> result) {
-  if (!result) {
-    // What the log has of them is unknown: all are sent again, receivers drop the repeats.
-    lane_.post_after(kAgainAfter, [this, alive = std::weak_ptr<int>(alive_)] {
-      if (!alive.expired()) ask();
-    });
-    return;
+  if (!result) return again(result.error());
+  const UnderWay asked = *std::exchange(under_way_, std::nullopt);
+  std::vector<std::pair<std::int64_t, std::int64_t>> numbers;
+  std::vector<ports::Append> records;
+  std::optional<Error> why;
+  for (std::size_t i = 0; i < asked.records.size(); ++i) {
+    const Result<Offset>& answer = (*result)[i];
+    // The log has nothing behind the first one in its partition, so they keep their order. A
+    // refusal waits with it: its dead letter must not be committed before the watermark passes it.
+    if (!answer && (why || answer.error().retryable)) {
+      if (!why) why = answer.error();
+      numbers.push_back(asked.numbers[i]);
+      records.push_back(asked.records[i]);
+      continue;
+    }
+    const auto& [epoch, seq] = asked.numbers[i];
+    bytes_ -= size_of(asked.records[i]);
+    if (!why) acked_ = seq;
+    if (!answer) refused_({epoch, seq, asked.records[i]}, answer.error());
   }
-  const UnderWay done = *std::exchange(under_way_, std::nullopt);
-  for (std::size_t i = 0; i < done.records.size(); ++i) {
-    const auto& [epoch, seq] = done.numbers[i];
-    bytes_ -= size_of(done.records[i]);
-    acked_ = seq;
-    if (!(*result)[i]) refused_({epoch, seq, done.records[i]}, (*result)[i].error());
+  const bool some = records.size() < asked.records.size();
+  if (some) pause_ = {};
+  if (why) {
+    under_way_.emplace(UnderWay{std::move(numbers), std::move(records)});
+    again(*why);
+  } else {
+    why_.clear();
+    send();
   }
-  send();
-  progress_();
+  if (some) progress_();
+}
+
+/// Receivers drop what the log has already.
+void Outbox::again(const Error& why) {
+  if (std::string text = why.to_string(); text != why_) {
+    why_ = std::move(text);
+    env_.logger.log(ports::LogLevel::warn, "the log does not take what is sent",
+                    {{"why", why_}, {"rows", std::to_string(rows())}});
+  }
+  pause_ = std::clamp(2 * pause_, kFirstPause, kLongestPause);
+  lane_.post_after(pause_, [this, alive = std::weak_ptr<int>(alive_)] {
+    if (!alive.expired()) ask();
+  });
 }
 
 }  // namespace host::runtime

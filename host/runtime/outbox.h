@@ -10,9 +10,9 @@ namespace host::runtime {
 
 /// Brings committed messages to the log in the order of their seq, from memory, and tells how far
 /// the log has acknowledged them; that watermark rides on the next commit. Where log and store are
-/// one it has nothing to do. A row is sent again until the log took it or refused it for good
-/// (then it is handed to `refused`, which makes a dead letter of it): receivers know a repeat by
-/// its (epoch, seq). Only on its lane.
+/// one it has nothing to do. A row is sent again, after pauses that grow, until the log took it or
+/// refused it for good (then it is handed to `refused`, which makes a dead letter of it): receivers
+/// know a repeat by its (epoch, seq). Only on its lane.
 class Outbox {
  public:
   using Refused = std::function<void(const ports::OutgoingRow&, const Error&)>;
@@ -32,6 +32,8 @@ class Outbox {
     return waiting_.size() + (under_way_ ? under_way_->records.size() : 0);
   }
   bool full() const;
+  /// Why the log has not taken what it was asked for; empty: it has, or has not answered yet.
+  const std::string& why() const { return why_; }
 
  private:
   /// Rows that the log was asked for, until it has answered: their (epoch, seq), and their
@@ -44,6 +46,7 @@ class Outbox {
   void send();
   void ask();
   void answered(Result<std::vector<Result<Offset>>> result);
+  void again(const Error& why);
 
   const Environment& env_;
   Executor& lane_;
@@ -52,6 +55,8 @@ class Outbox {
   std::deque<ports::OutgoingRow> waiting_;  // behind those, by seq
   std::size_t bytes_ = 0;                   // of all of them
   std::int64_t acked_ = 0;
+  Duration pause_{};  // before the log is asked again; zero: it took what it was asked for last
+  std::string why_;
   Progress progress_;
   Refused refused_;
 };

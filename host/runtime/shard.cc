@@ -270,6 +270,7 @@ ShardStatus Shard::status() const {
   out.outbox = outbox_.rows();
   out.unfinished = running_.size() + finished_count_;
   std::string why = why_.empty() ? reads_why_ : why_;
+  if (why.empty()) why = outbox_.why();
   for (const auto& [topic, input] : inputs_) {
     if (why.empty()) why = input->why;
   }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <random>
 
 #include "host/adapters/kafka/kafka_log.h"
 #include "tests/contract/contract_support.h"
@@ -129,6 +130,66 @@ using LogFixtures = std::tuple<KafkaFixture>;
 
 namespace host::contract {
 namespace {
+
+/// A topic of one partition that takes no larger requests.
+void make_narrow(const std::string& topic, const char* max_bytes) {
+  std::array<char, 512> why{};
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set(conf, "bootstrap.servers", broker(), why.data(), why.size());
+  const kafka::ClientHandle client(rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size()));
+  REQUIRE(client);
+  const kafka::NewTopicHandle made(
+      rd_kafka_NewTopic_new(topic.c_str(), 1, 1, why.data(), why.size()));
+  rd_kafka_NewTopic_set_config(made.get(), "max.message.bytes", max_bytes);
+  std::array<rd_kafka_NewTopic_t*, 1> what{made.get()};
+  const kafka::QueueHandle queue(rd_kafka_queue_new(client.get()));
+  rd_kafka_CreateTopics(client.get(), what.data(), 1, nullptr, queue.get());
+  const kafka::EventHandle done(rd_kafka_queue_poll(queue.get(), 20'000));
+  REQUIRE(done);
+  REQUIRE(rd_kafka_event_error(done.get()) == RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+/// What no compression makes smaller.
+std::string noise(std::size_t size) {
+  static std::mt19937 random(7);
+  std::string bytes(size, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(random());
+  return bytes;
+}
+
+// Brokers refuse a whole request: all that was in it became dead letters.
+TEST_CASE("a topic that takes only small requests gets all but the record too large for it") {
+  KafkaFixture f;
+  make_narrow(f.prefixed->name("owls"), "4000");
+  must(f.log().ensure_topics(std::vector{ports::TopicSettings{.name = "owls", .partitions = 1}}));
+  std::vector<ports::Append> left;
+  for (int i = 0; i < 60; ++i) {
+    left.push_back(record("owls", 0, noise(i == 30 ? 10'000 : 900), std::to_string(i)));
+  }
+  std::vector<std::string> refused;
+  while (!left.empty()) {
+    const auto answers = append(f, left);
+    std::vector<ports::Append> again;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      if (answers[i].ok()) continue;
+      if (answers[i].error().retryable) {
+        again.push_back(left[i]);
+      } else {
+        refused.push_back(*left[i].key);
+      }
+    }
+    left = std::move(again);
+  }
+  CHECK(refused == std::vector<std::string>{"30"});
+  int expected = 0;
+  for (const Record& r : read_all(f, "owls", 0)) {
+    const int number = std::stoi(*r.key);
+    if (number < expected) continue;  // a repeat
+    CHECK(number == expected);
+    expected = number == 29 ? 31 : number + 1;
+  }
+  CHECK(expected == 60);
+}
 
 /// What tools that show the lag of groups see; -1: nothing.
 Offset committed_of(const std::string& group, const std::string& topic, PartitionNumber partition) {

@@ -37,6 +37,12 @@ struct FakeLog::Operation {
   std::optional<std::vector<Result<Offset>>> written;
 };
 
+/// Why records of a partition are not acknowledged, and how many of them are written all the same.
+struct FakeLog::Unacknowledged {
+  Error why;
+  std::size_t written = 0;
+};
+
 class FakeLog::Handle : public ports::Log::Fetch {
  public:
   explicit Handle(std::shared_ptr<Waiter> waiter) : waiter_(std::move(waiter)) {}
@@ -134,7 +140,7 @@ void FakeLog::append(ports::Appends records, Executor& executor, AppendCallback 
   if (lost || later || producer.unwritten > 0) {
     ++producer.unwritten;
   } else {
-    operation->written = write(operation->records);
+    operation->written = write(operation->records, manners_.partly);
   }
   if (hold_) {
     held_.push_back(std::move(operation));
@@ -158,7 +164,7 @@ void FakeLog::finish(Operation& operation) {
                : stopped_        ? stopped_error()
                           : retryable_error(Error::Code::timeout, "lost with an append before it");
     } else {
-      if (!operation.written) operation.written = write(operation.records);
+      if (!operation.written) operation.written = write(operation.records, manners_.partly);
       if (operation.failure) {
         answer = operation.failure->first;
       } else {
@@ -215,7 +221,7 @@ std::optional<Error> FakeLog::refusal(const Append& record) const {
   return refuse_ ? refuse_(record) : std::nullopt;
 }
 
-std::vector<Result<Offset>> FakeLog::write(const ports::Appends& records) {
+std::vector<Result<Offset>> FakeLog::write(const ports::Appends& records, double partly) {
   std::vector<Result<Offset>> answers;
   if (manners_.shares_store) {
     for (const Append& record : records) {
@@ -225,14 +231,32 @@ std::vector<Result<Offset>> FakeLog::write(const ports::Appends& records) {
       return answers;
     }
   }
+  const bool part = !manners_.shares_store && !records.empty() && draw(partly);
+  const std::size_t lost_from = part ? random_() % records.size() : records.size();
+  std::map<std::pair<std::string_view, PartitionNumber>, Unacknowledged> closed;
   std::vector<Partition*> touched;
   for (const Append& record : records) {
     if (std::optional<Error> error = refusal(record)) {
       answers.push_back(*std::move(error));
       continue;
     }
-    touched.push_back(&write_one(record));
-    answers.push_back(touched.back()->end - 1);
+    const std::pair<std::string_view, PartitionNumber> place(record.topic, record.partition);
+    if (answers.size() == lost_from) {
+      closed.emplace(place,
+                     Unacknowledged{retryable_error(Error::Code::timeout, "no acknowledgement"),
+                                    random_() % (records.size() - lost_from + 1)});
+    } else if (std::optional<Error> error = delay_ ? delay_(record) : std::nullopt) {
+      closed.emplace(place, Unacknowledged{*std::move(error), 0});
+    }
+    const auto found = closed.find(place);
+    const bool taken = found == closed.end();
+    if (taken || found->second.written > 0) touched.push_back(&write_one(record));
+    if (taken) {
+      answers.push_back(touched.back()->end - 1);
+    } else {
+      answers.push_back(found->second.why);
+      if (found->second.written > 0) --found->second.written;
+    }
   }
   if (!manners_.shares_store && !records.empty() && draw(manners_.repeat)) {
     for (std::size_t i = random_() % records.size(); i < records.size(); ++i) {
@@ -275,7 +299,7 @@ std::optional<Error> FakeLog::append_now(const std::vector<Append>& records) {
   for (const Append& record : records) {
     if (std::optional<Error> error = refusal(record)) return error;
   }
-  write(records);
+  write(records, 0);
   return std::nullopt;
 }
 
@@ -361,6 +385,11 @@ void FakeLog::fail_next_append(Error error, bool written) {
 void FakeLog::refuse_when(std::function<std::optional<Error>(const Append&)> reason) {
   std::lock_guard lock(mutex_);
   refuse_ = std::move(reason);
+}
+
+void FakeLog::delay_when(std::function<std::optional<Error>(const Append&)> reason) {
+  std::lock_guard lock(mutex_);
+  delay_ = std::move(reason);
 }
 
 void FakeLog::unassign(const std::string& topic, PartitionNumber number) {

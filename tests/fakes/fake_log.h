@@ -30,6 +30,7 @@ class FakeLog : public ports::Log {
     double repeat = 0;    // an append's last records are written twice
     double unassign = 0;  // a fetch fails with `unavailable`
     double unknown = 0;   // an append ends in a timeout, written or not
+    double partly = 0;    // records of one partition so end, from one of them on
     Duration delay{};     // answers come up to so much later, in the order of the calls
     std::size_t fetch_records = 0;  // a fetch has 1 to so many records; 0: as many as fit
     std::size_t keep = 0;           // as retention: so many records of a partition; 0: all
@@ -58,6 +59,9 @@ class FakeLog : public ports::Log {
   void fail_next_append(Error error, bool written);
   /// Records that the log refuses for good: the function gives the reason.
   void refuse_when(std::function<std::optional<Error>(const ports::Append&)> reason);
+  /// Records that the log does not take now, nor what follows them in their partition in the same
+  /// append: the function gives the reason.
+  void delay_when(std::function<std::optional<Error>(const ports::Append&)> reason);
   /// Fetches of the partition, also those that wait, fail with `unavailable` until assign().
   void unassign(const std::string& topic, PartitionNumber partition);
   void assign(const std::string& topic, PartitionNumber partition);
@@ -88,6 +92,7 @@ class FakeLog : public ports::Log {
   struct Waiter;
   struct Partition;
   struct Operation;
+  struct Unacknowledged;
   struct Producer {
     Time last_due{};
     std::uint64_t lost_up_to = 0;  // operations up to it are lost with one before them
@@ -98,7 +103,7 @@ class FakeLog : public ports::Log {
   Partition* find(const std::string& topic, PartitionNumber partition);
   const Partition* find(const std::string& topic, PartitionNumber partition) const;
   bool draw(double chance);
-  std::vector<Result<Offset>> write(const ports::Appends& records);
+  std::vector<Result<Offset>> write(const ports::Appends& records, double partly);
   Partition& write_one(const ports::Append& record);
   void written_to(const std::vector<Partition*>& partitions);
   std::optional<Error> refusal(const ports::Append& record) const;
@@ -120,6 +125,7 @@ class FakeLog : public ports::Log {
   std::deque<std::shared_ptr<Operation>> held_;
   std::deque<std::pair<Error, bool>> failures_;
   std::function<std::optional<Error>(const ports::Append&)> refuse_;
+  std::function<std::optional<Error>(const ports::Append&)> delay_;
   bool stopped_ = false;
 };
 

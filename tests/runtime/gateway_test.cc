@@ -90,6 +90,27 @@ TEST_CASE("what could not be sent is 503, and says where the outcome is unknown"
   REQUIRE(lost->answer->body.find("unknown") != std::string::npos);
 }
 
+// Clients that gave up waiting filled the places of connections.
+TEST_CASE("a request whose message the log does not acknowledge is answered in time", "[gateway]") {
+  HttpWorld w;
+  w.route("POST", "/a", emits(1)).timeout = seconds(2);
+  w.start();
+  w.log.hold_appends(fakes::FakeLog::Hold::answers);
+  const auto exchange = w.ask("POST", "/a");
+  w.pass(seconds(1));
+  REQUIRE_FALSE(exchange->answer);
+  w.pass(seconds(2));
+  REQUIRE(exchange->answer->status == 503);
+  REQUIRE(exchange->answer->body.find("outcome is unknown") != std::string::npos);
+  w.log.release_appends();
+  w.settle();
+  REQUIRE(exchange->answer->status == 503);
+  REQUIRE(w.log.records("out").size() == 1);
+  const auto next = w.ask("POST", "/a");
+  w.pass(seconds(3));
+  REQUIRE(next->answer->status == 202);
+}
+
 TEST_CASE("a handler that takes too long is answered 504 and dropped", "[gateway]") {
   HttpWorld w;
   w.route("GET", "/a", asks(hours(1))).timeout = seconds(2);

@@ -239,6 +239,7 @@ class World {
       manners.repeat = 0.1;
       manners.unassign = 0.02;
       manners.unknown = 0.05;
+      manners.partly = 0.05;
     }
     manners.delay = milliseconds(random_() % 5);
     return manners;

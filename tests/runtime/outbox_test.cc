@@ -6,7 +6,7 @@ namespace host::runtime {
 namespace {
 
 struct World : Outside {
-  World() {
+  explicit World(PartitionNumber count = 1) : Outside(false, count) {
     outbox.on_progress(
         [this] { ++progress; },
         [this](const ports::OutgoingRow& row, const Error&) { refused.push_back(row.seq); });
@@ -75,6 +75,76 @@ TEST_CASE("a row that the log refuses for good is handed over and holds nobody u
   w.settle();
   REQUIRE(w.refused == std::vector<std::int64_t>{2});
   REQUIRE(w.outbox.acked() == 3);
+}
+
+/// Odd payloads go to a partition of their own.
+std::vector<ports::OutgoingRow> two_places(std::int64_t to) {
+  std::vector<ports::OutgoingRow> rows = World::rows(1, to);
+  for (ports::OutgoingRow& row : rows) row.record.partition = row.seq % 2;
+  return rows;
+}
+
+// One target that could not be written made a shard send everything again five times a second.
+TEST_CASE("only what the log did not take is sent again, in order", "[outbox]") {
+  World w(2);
+  bool away = true;
+  w.log.delay_when([&away](const ports::Append& a) -> std::optional<Error> {
+    if (!away || a.payload != "3") return std::nullopt;
+    return retryable_error(Error::Code::unavailable, "not allowed");
+  });
+  w.outbox.adopt(0, two_places(6));
+  w.settle();
+  REQUIRE(w.sent() == World::Lines{"2", "4", "6", "1"});
+  REQUIRE(w.outbox.acked() == 2);  // 4 and 6 may come again after a crash
+  REQUIRE(w.outbox.rows() == 2);
+  w.outbox.add(World::rows(7, 7));
+  w.pass(seconds(10));
+  REQUIRE(w.sent() == World::Lines{"2", "4", "6", "1"});
+  away = false;
+  w.pass(seconds(5));
+  REQUIRE(w.log.records("out", 1).size() == 3);
+  REQUIRE(w.sent() == World::Lines{"2", "4", "6", "7", "1", "3", "5"});
+  REQUIRE(w.outbox.acked() == 7);
+}
+
+TEST_CASE("a log that takes nothing is asked ever less often, and it says why", "[outbox]") {
+  World w;
+  int asked = 0;
+  w.log.delay_when([&asked](const ports::Append&) -> std::optional<Error> {
+    ++asked;
+    return retryable_error(Error::Code::unavailable, "not allowed");
+  });
+  w.outbox.adopt(0, World::rows(1, 1));
+  w.pass(seconds(60));
+  REQUIRE(asked > 10);
+  REQUIRE(asked < 20);
+  REQUIRE(w.outbox.why() == "not allowed");
+  REQUIRE(w.logger.find(ports::LogLevel::warn, "does not take").size() == 1);
+  w.log.delay_when(nullptr);
+  w.pass(seconds(6));
+  REQUIRE(w.outbox.rows() == 0);
+  REQUIRE(w.outbox.why().empty());
+}
+
+// Its dead letter would be written twice by a process that dies between the two.
+TEST_CASE("a refusal waits for the rows before it", "[outbox]") {
+  World w(2);
+  bool away = true;
+  w.log.delay_when([&away](const ports::Append& a) -> std::optional<Error> {
+    if (!away || a.payload != "1") return std::nullopt;
+    return retryable_error(Error::Code::unavailable, "away");
+  });
+  w.log.refuse_when([](const ports::Append& a) -> std::optional<Error> {
+    if (a.payload != "2") return std::nullopt;
+    return make_error(Error::Code::invalid, "too large");
+  });
+  w.outbox.adopt(0, two_places(2));
+  w.settle();
+  REQUIRE(w.refused.empty());
+  away = false;
+  w.pass(seconds(1));
+  REQUIRE(w.refused == std::vector<std::int64_t>{2});
+  REQUIRE(w.outbox.acked() == 2);
 }
 
 TEST_CASE("answers from before a claim do not count after it", "[outbox]") {

@@ -19,6 +19,8 @@ Error to_error(rd_kafka_resp_err_t code, const std::string& doing, const std::st
     case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
     case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
     case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT:
+    case RD_KAFKA_RESP_ERR__BAD_MSG:
+    case RD_KAFKA_RESP_ERR_UNKNOWN:
       return retryable_error(Error::Code::timeout, text, kLookAtBrokers);
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
@@ -41,20 +43,20 @@ Error to_error(rd_kafka_resp_err_t code, const std::string& doing, const std::st
   }
 }
 
-bool refused_for_good(rd_kafka_resp_err_t code) {
+bool refuses_request(rd_kafka_resp_err_t code) {
   switch (code) {
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-    case RD_KAFKA_RESP_ERR_INVALID_MSG:
-    case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
     case RD_KAFKA_RESP_ERR_INVALID_RECORD:
     case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
     case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
-    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
       return true;
     default:
       return false;
   }
+}
+
+bool refused_for_good(rd_kafka_resp_err_t code, bool alone) {
+  return code == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION || (alone && refuses_request(code));
 }
 
 Error no_such_partition(const std::string& topic, PartitionNumber partition) {

@@ -17,6 +17,7 @@ struct Options {
   std::string group = "host";  // how consumer groups begin; nobody joins them, see Mirror
   ports::Logger* logger = nullptr;
   Duration answer_within = std::chrono::seconds(10);    // of metadata and of changes to topics
+  std::size_t waiting_bytes = std::size_t{256} << 20;   // of appends; above it, no more are taken
   std::size_t read_ahead_bytes = std::size_t{4} << 20;  // of a partition that is read
 };
 
