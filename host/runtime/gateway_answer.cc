@@ -102,9 +102,10 @@ void Gateway::append(const Asked& asked, ports::Append record,
   const Executor::TimerId deadline = lane_.post_after(asked.timeout, [tell] {
     tell(make_error(Error::Code::timeout, "the log has not answered in time"));
   });
-  auto appended = [this, tell, deadline, meter = asked.plugin.meter, topic = records.front().topic,
+  auto appended = [&lane = lane_, tell, deadline, meter = asked.plugin.meter,
+                   topic = records.front().topic,
                    bytes = records.front().payload.size()](auto result) {
-    lane_.cancel(deadline);
+    lane.cancel(deadline);
     if (!result) return tell(result.error());
     const Result<Offset>& answer = result->front();
     if (answer) meter->sent.count_now(topic, bytes);
