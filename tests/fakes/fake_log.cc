@@ -100,7 +100,7 @@ std::unique_ptr<ports::Log::Fetch> FakeLog::fetch(const std::string& topic, Part
                             "offset " + std::to_string(from) + " of " + topic + "/" +
                                 std::to_string(number) + " is no longer in the log",
                             "it begins at " + std::to_string(partition->start)));
-  } else if (!partition->records.empty() && partition->records.back().offset >= from) {
+  } else if (from < partition->end) {
     give(waiter, gather(*partition, from, max_bytes));
   } else {
     partition->waiters.push_back(std::move(waiter));
@@ -295,7 +295,7 @@ void FakeLog::wake(Partition& partition) {
   waiting.swap(partition.waiters);
   for (const auto& waiter : waiting) {
     if (waiter->cancelled) continue;
-    if (partition.records.empty() || partition.records.back().offset < waiter->from) {
+    if (partition.end <= waiter->from) {
       partition.waiters.push_back(waiter);
     } else {
       give(waiter, gather(partition, waiter->from, waiter->max_bytes));
@@ -384,6 +384,7 @@ void FakeLog::add_gap(const std::string& topic, PartitionNumber number, Offset n
   Partition* partition = find(topic, number);
   HOST_CHECK(partition != nullptr, "add_gap() of an unknown partition");
   partition->end += n;
+  wake(*partition);
 }
 
 void FakeLog::truncate(const std::string& topic, PartitionNumber number, Offset start) {

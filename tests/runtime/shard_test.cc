@@ -415,6 +415,27 @@ TEST_CASE("messages lost by retention stop the input, and say so until the opera
   }
 }
 
+TEST_CASE(
+    "an aborted transaction behind the last message is read past, and retention of it no loss",
+    "[shard]") {
+  Outside w;
+  Script s;
+  s.on("in", {});
+  w.append("in", "k", "1");
+  auto p = std::make_unique<Process>(w, s.revision());
+  w.settle();
+  w.log.add_gap("in", 0, 2);
+  w.settle();
+  REQUIRE(p->status().lag == 0);
+  p.reset();
+  w.log.truncate("in", 0, 3);
+  p = std::make_unique<Process>(w, s.revision());
+  w.append("in", "k", "2");
+  w.settle();
+  REQUIRE(p->status().status == "running");
+  REQUIRE(*s.ran == Lines{"in k 1", "in k 2"});
+}
+
 TEST_CASE("an every that was missed runs once, and its next time is kept", "[shard]") {
   Outside w(false, 2);
   Script s;

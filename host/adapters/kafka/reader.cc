@@ -63,7 +63,8 @@ Result<void> Reader::renew() {
                       // What was fetched of a partition that is given back is thrown away.
                       {"max.partition.fetch.bytes", "131072"},
                       {"queued.max.messages.kbytes", "65536"},
-                      {"check.crcs", "true"}})
+                      {"check.crcs", "true"},
+                      {"enable.partition.eof", "true"}})
           .make(RD_KAFKA_CONSUMER);
   if (!made) return made.error();
   client_ = std::move(*made);
@@ -102,7 +103,7 @@ bool Reader::fetch(const std::shared_ptr<FetchCall>& call) {
     return false;
   }
   cursor.used = now;
-  if (!cursor.records.empty()) {
+  if (cursor.ready()) {
     FetchCall::answer(call, cut(cursor, call->max_bytes));
   } else {
     cursor.waiting.push_back(call);
@@ -253,13 +254,16 @@ void Reader::release(const Place& place) {
 }
 
 void Reader::take(MessageHandle message) {
-  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) return failed(*message);
+  const bool at_end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && !at_end) return failed(*message);
   const std::lock_guard lock(mutex_);
   const auto at = cursors_.find({rd_kafka_topic_name(message->rkt), message->partition});
   if (at == cursors_.end() || at->second.state != Cursor::State::assigned) return;
   Cursor& cursor = at->second;
   if (message->offset < cursor.position) return;
-  cursor.position = message->offset + 1;
+  // Between the last record and the end there may be markers of transactions, and aborted ones.
+  cursor.position = at_end ? message->offset : message->offset + 1;
+  if (at_end) return;
   cursor.records.push_back(to_record(*message));
   cursor.bytes += size_of(cursor.records.back());
 }
@@ -305,8 +309,9 @@ Offset Reader::known_end(const Place& place, Offset before) const {
 void Reader::serve() {
   const std::lock_guard lock(mutex_);
   for (auto& [place, cursor] : cursors_) {
-    if (!cursor.records.empty()) cursor.end = known_end(place, cursor.end);
-    if (cursor.records.empty() || cursor.waiting.empty()) continue;
+    if (!cursor.ready()) continue;
+    cursor.end = known_end(place, cursor.end);
+    if (cursor.waiting.empty()) continue;
     cursor.used = Clock::now();
     const ports::Fetched fetched = cut(cursor, cursor.waiting.front()->max_bytes);
     for (auto& call : std::exchange(cursor.waiting, {})) {

@@ -58,12 +58,15 @@ class Reader {
     State state = State::opening;
     bool held = false;    // by the consumer
     Offset next = 0;      // of the next answer
-    Offset position = 0;  // of the next record that comes
+    Offset position = 0;  // of what comes next
     Offset end = 0;       // of the partition, as the broker said with the last records
     std::deque<Record> records;
     std::size_t bytes = 0;
     std::vector<std::shared_ptr<FetchCall>> waiting;  // for what lies at `next`
     Clock::time_point used = Clock::now();
+
+    /// There is something to answer with: records, or an end of the partition without any.
+    bool ready() const { return !records.empty() || next < position; }
   };
 
   Reader(const Options& options, Topics& topics) : options_(options), topics_(topics) {}
