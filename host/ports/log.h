@@ -75,9 +75,9 @@ class Log {
   /// Reads from `from` on; waits as long as nothing is there. At most about `max_bytes`, but at
   /// least one record; none, with a larger `next`, where the log goes on with a gap and no record
   /// behind it (markers of transactions): who kept `from` would take what retention does to those
-  /// for a loss. Errors: not_found (no such topic or partition); exhausted when `from` lies below
-  /// the start of the log, that is records were lost by retention (hint names the start);
-  /// unavailable (retryable).
+  /// for a loss. Errors: not_found (no such topic or partition); exhausted and not retryable when
+  /// `from` lies below the start of the log, that is records were lost by retention (hint names
+  /// the start); unavailable, and whatever is retryable.
   /// The handle cancels: after it is destroyed on `executor`, the callback does not come.
   class Fetch {
    public:

@@ -91,6 +91,9 @@ std::unique_ptr<ports::Log::Fetch> FakeLog::fetch(const std::string& topic, Part
   Partition* partition = find(topic, number);
   if (stopped_) {
     give(waiter, stopped_error());
+  } else if (!fetch_failures_.empty()) {
+    give(waiter, std::move(fetch_failures_.front()));
+    fetch_failures_.pop_front();
   } else if (partition == nullptr) {
     give(waiter, unknown_error(topic, number));
   } else if (unassigned_.contains({topic, number}) || draw(manners_.unassign)) {
@@ -356,6 +359,11 @@ std::size_t FakeLog::held_appends() const {
 void FakeLog::fail_next_append(Error error, bool written) {
   std::lock_guard lock(mutex_);
   failures_.emplace_back(std::move(error), written);
+}
+
+void FakeLog::fail_next_fetch(Error error) {
+  std::lock_guard lock(mutex_);
+  fetch_failures_.push_back(std::move(error));
 }
 
 void FakeLog::refuse_when(std::function<std::optional<Error>(const Append&)> reason) {
