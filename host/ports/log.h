@@ -74,10 +74,12 @@ class Log {
   /// exists with another partition count (message names topic and both counts); unavailable.
   virtual Result<void> ensure_topics(std::span<const TopicSettings> topics) = 0;
 
-  /// Reads from `from` on, at least one record unless the log is stopped; waits as long as there
-  /// is none. At most about `max_bytes`, but at least one record. Errors: not_found (no such topic
-  /// or partition); exhausted when `from` lies below the start of the log, that is records were
-  /// lost by retention (hint names the start); unavailable (retryable).
+  /// Reads from `from` on; waits as long as nothing is there. At most about `max_bytes`, but at
+  /// least one record; none, with a larger `next`, where the log goes on with a gap and no record
+  /// behind it (markers of transactions): who kept `from` would take what retention does to those
+  /// for a loss. Errors: not_found (no such topic or partition); exhausted and not retryable when
+  /// `from` lies below the start of the log, that is records were lost by retention (hint names
+  /// the start); unavailable, and whatever is retryable.
   /// The handle cancels: after it is destroyed on `executor`, the callback does not come.
   class Fetch {
    public:

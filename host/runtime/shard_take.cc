@@ -98,7 +98,7 @@ void Shard::fetched(TopicInput& input, Result<ports::Fetched> result) {
     take_arrived(input);
     return;
   }
-  if (result.error().code != Error::Code::exhausted) {
+  if (result.error().code != Error::Code::exhausted || result.error().retryable) {
     input_waits(input, result.error());
     lane_.post_after(kFetchAgain, guarded([this, &input] { fetch(input); }));
     return;

@@ -43,6 +43,7 @@
 /// and may have, for cases that are left out without it,
 ///
 ///     void truncate(const std::string& topic, PartitionNumber, Offset before);  // as retention
+///     void add_gap(const std::string& topic, PartitionNumber);  // as an aborted transaction
 namespace host::contract {
 
 inline constexpr PartitionNumber kPartitions = 4;

@@ -21,6 +21,9 @@ struct FakeLogFixture {
   void truncate(const std::string& topic, PartitionNumber partition, Offset before) {
     fake.truncate(topic, partition, before);
   }
+  void add_gap(const std::string& topic, PartitionNumber partition) {
+    fake.add_gap(topic, partition);
+  }
 
   fakes::Scheduler scheduler;
   fakes::FakeLog fake;

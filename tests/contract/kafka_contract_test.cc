@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <map>
 #include <random>
 
 #include "host/adapters/kafka/kafka_log.h"
@@ -26,13 +27,47 @@ const char* broker() {
   return address;
 }
 
-/// Truncates as retention does.
-void truncate_partition(const std::string& topic, PartitionNumber partition, Offset before) {
+kafka::ClientHandle client_of(rd_kafka_type_t type,
+                              const std::map<std::string, std::string>& settings = {}) {
   std::array<char, 512> why{};
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   rd_kafka_conf_set(conf, "bootstrap.servers", broker(), why.data(), why.size());
-  const kafka::ClientHandle client(rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size()));
+  for (const auto& [name, value] : settings) {
+    rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why.data(), why.size());
+  }
+  kafka::ClientHandle client(rd_kafka_new(type, conf, why.data(), why.size()));
   REQUIRE(client);
+  return client;
+}
+
+/// Records of a foreign producer, in a transaction.
+void transact(const std::string& topic, PartitionNumber partition,
+              const std::vector<std::string>& payloads, bool commit) {
+  constexpr int kWaitMs = 30'000;
+  const kafka::ClientHandle client =
+      client_of(RD_KAFKA_PRODUCER, {{"transactional.id", "foreign"}});
+  const auto done = [](rd_kafka_error_t* error) {
+    const kafka::ErrorHandle owned(error);
+    INFO((error != nullptr ? rd_kafka_error_string(error) : ""));
+    REQUIRE(error == nullptr);
+  };
+  done(rd_kafka_init_transactions(client.get(), kWaitMs));
+  done(rd_kafka_begin_transaction(client.get()));
+  for (const std::string& payload : payloads) {
+    REQUIRE(rd_kafka_producev(client.get(), RD_KAFKA_V_TOPIC(topic.c_str()),
+                              RD_KAFKA_V_PARTITION(partition),
+                              RD_KAFKA_V_VALUE(const_cast<char*>(payload.data()), payload.size()),
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                              RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+  REQUIRE(rd_kafka_flush(client.get(), kWaitMs) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  done(commit ? rd_kafka_commit_transaction(client.get(), kWaitMs)
+              : rd_kafka_abort_transaction(client.get(), kWaitMs));
+}
+
+/// Truncates as retention does.
+void truncate_partition(const std::string& topic, PartitionNumber partition, Offset before) {
+  const kafka::ClientHandle client = client_of(RD_KAFKA_PRODUCER);
   const kafka::PartitionsHandle list(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = before;
   std::array<rd_kafka_DeleteRecords_t*, 1> what{rd_kafka_DeleteRecords_new(list.get())};
@@ -114,6 +149,9 @@ struct KafkaFixture {
   void truncate(const std::string& topic, PartitionNumber partition, Offset before) {
     truncate_partition(prefixed->name(topic), partition, before);
   }
+  void add_gap(const std::string& topic, PartitionNumber partition) {
+    transact(prefixed->name(topic), partition, {"never there"}, false);
+  }
 
   MillisecondClock real;
   fakes::Scheduler scheduler;
@@ -134,10 +172,7 @@ namespace {
 /// A topic of one partition that takes no larger requests.
 void make_narrow(const std::string& topic, const char* max_bytes) {
   std::array<char, 512> why{};
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  rd_kafka_conf_set(conf, "bootstrap.servers", broker(), why.data(), why.size());
-  const kafka::ClientHandle client(rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size()));
-  REQUIRE(client);
+  const kafka::ClientHandle client = client_of(RD_KAFKA_PRODUCER);
   const kafka::NewTopicHandle made(
       rd_kafka_NewTopic_new(topic.c_str(), 1, 1, why.data(), why.size()));
   rd_kafka_NewTopic_set_config(made.get(), "max.message.bytes", max_bytes);
@@ -193,12 +228,7 @@ TEST_CASE("a topic that takes only small requests gets all but the record too la
 
 /// What tools that show the lag of groups see; -1: nothing.
 Offset committed_of(const std::string& group, const std::string& topic, PartitionNumber partition) {
-  std::array<char, 512> why{};
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  rd_kafka_conf_set(conf, "bootstrap.servers", broker(), why.data(), why.size());
-  rd_kafka_conf_set(conf, "group.id", group.c_str(), why.data(), why.size());
-  const kafka::ClientHandle client(rd_kafka_new(RD_KAFKA_CONSUMER, conf, why.data(), why.size()));
-  REQUIRE(client);
+  const kafka::ClientHandle client = client_of(RD_KAFKA_CONSUMER, {{"group.id", group}});
   const kafka::PartitionsHandle list(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition);
   REQUIRE(rd_kafka_committed(client.get(), list.get(), 20'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
@@ -207,11 +237,7 @@ Offset committed_of(const std::string& group, const std::string& topic, Partitio
 
 /// As the broker has it.
 std::string setting_of(const std::string& topic, const std::string& name) {
-  std::array<char, 512> why{};
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  rd_kafka_conf_set(conf, "bootstrap.servers", broker(), why.data(), why.size());
-  const kafka::ClientHandle client(rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size()));
-  REQUIRE(client);
+  const kafka::ClientHandle client = client_of(RD_KAFKA_PRODUCER);
   const kafka::ConfigHandle resource(
       rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
   std::array<rd_kafka_ConfigResource_t*, 1> list{resource.get()};
@@ -261,6 +287,27 @@ TEST_CASE("what plugins have read is seen in consumer groups of their names") {
   CHECK(committed_of("host.library", f.prefixed->name("owls"), 1) == 3);
   CHECK(committed_of("host.kitchen", f.prefixed->name("owls"), 1) == 5);
   CHECK(committed_of("host.library", f.prefixed->name("owls"), 0) == -1);
+}
+
+// Behind the last record of a committed transaction lies its marker.
+TEST_CASE("a committed transaction at the end is read to its very end") {
+  KafkaFixture f;
+  make_topics(f, {"owls"});
+  transact(f.prefixed->name("owls"), 0, numbered("m", 3), true);
+  constexpr Offset kEnd = 4;  // the marker is written after the commit was answered
+  std::vector<Record> found;
+  Offset next = 0;
+  while (next < kEnd) {
+    Answer<Result<ports::Fetched>> answer;
+    const auto handle = f.log().fetch("owls", 0, next, 1000, f.executor(), answer.taker());
+    const ports::Fetched fetched = must(await(f, answer));
+    found.insert(found.end(), fetched.records.begin(), fetched.records.end());
+    REQUIRE(fetched.next > next);
+    next = fetched.next;
+  }
+  CHECK(payloads(found) == numbered("m", 3));
+  CHECK(next == kEnd);
+  CHECK(range(f, "owls", 0).end == kEnd);
 }
 
 }  // namespace

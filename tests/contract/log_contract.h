@@ -355,6 +355,29 @@ TEMPLATE_LIST_TEST_CASE("records that retention took are an error that names the
   }
 }
 
+TEMPLATE_LIST_TEST_CASE("a gap at the end is passed, so that retention of it is no loss", "[log]",
+                        LogFixtures) {
+  TestType f;
+  if constexpr (requires { f.add_gap("owls", 0); }) {
+    make_topics(f, {"owls"});
+    append_numbered(f, "owls", 0, "m", 3);
+    const Offset end = range(f, "owls", 0).end;
+    Answer<Result<ports::Fetched>> waiting, behind;
+    const auto first = f.log().fetch("owls", 0, end, 1000, f.executor(), waiting.taker());
+    f.add_gap("owls", 0);
+    const ports::Fetched passed = must(await(f, waiting));
+    CHECK(passed.records.empty());
+    REQUIRE(passed.next == range(f, "owls", 0).end);
+    f.truncate("owls", 0, passed.next);
+    f.reopen();
+    const auto second = f.log().fetch("owls", 0, passed.next, 1000, f.executor(), behind.taker());
+    append(f, {record("owls", 0, "behind")});
+    const ports::Fetched fetched = must(await(f, behind));
+    REQUIRE(!fetched.records.empty());
+    CHECK(fetched.records.front().payload == "behind");
+  }
+}
+
 TEMPLATE_LIST_TEST_CASE("records and offsets survive a restart", "[log]", LogFixtures) {
   TestType f;
   make_topics(f, {"owls"});

@@ -97,6 +97,9 @@ std::unique_ptr<ports::Log::Fetch> FakeLog::fetch(const std::string& topic, Part
   Partition* partition = find(topic, number);
   if (stopped_) {
     give(waiter, stopped_error());
+  } else if (!fetch_failures_.empty()) {
+    give(waiter, std::move(fetch_failures_.front()));
+    fetch_failures_.pop_front();
   } else if (partition == nullptr) {
     give(waiter, unknown_error(topic, number));
   } else if (unassigned_.contains({topic, number}) || draw(manners_.unassign)) {
@@ -106,7 +109,7 @@ std::unique_ptr<ports::Log::Fetch> FakeLog::fetch(const std::string& topic, Part
                             "offset " + std::to_string(from) + " of " + topic + "/" +
                                 std::to_string(number) + " is no longer in the log",
                             "it begins at " + std::to_string(partition->start)));
-  } else if (!partition->records.empty() && partition->records.back().offset >= from) {
+  } else if (from < partition->end) {
     give(waiter, gather(*partition, from, max_bytes));
   } else {
     partition->waiters.push_back(std::move(waiter));
@@ -319,7 +322,7 @@ void FakeLog::wake(Partition& partition) {
   waiting.swap(partition.waiters);
   for (const auto& waiter : waiting) {
     if (waiter->cancelled) continue;
-    if (partition.records.empty() || partition.records.back().offset < waiter->from) {
+    if (partition.end <= waiter->from) {
       partition.waiters.push_back(waiter);
     } else {
       give(waiter, gather(partition, waiter->from, waiter->max_bytes));
@@ -382,6 +385,11 @@ void FakeLog::fail_next_append(Error error, bool written) {
   failures_.emplace_back(std::move(error), written);
 }
 
+void FakeLog::fail_next_fetch(Error error) {
+  std::lock_guard lock(mutex_);
+  fetch_failures_.push_back(std::move(error));
+}
+
 void FakeLog::refuse_when(std::function<std::optional<Error>(const Append&)> reason) {
   std::lock_guard lock(mutex_);
   refuse_ = std::move(reason);
@@ -413,6 +421,7 @@ void FakeLog::add_gap(const std::string& topic, PartitionNumber number, Offset n
   Partition* partition = find(topic, number);
   HOST_CHECK(partition != nullptr, "add_gap() of an unknown partition");
   partition->end += n;
+  wake(*partition);
 }
 
 void FakeLog::truncate(const std::string& topic, PartitionNumber number, Offset start) {

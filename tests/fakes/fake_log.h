@@ -57,6 +57,8 @@ class FakeLog : public ports::Log {
   std::size_t held_appends() const;
   /// The next append that has no failure planned yet ends so.
   void fail_next_append(Error error, bool written);
+  /// The next fetch that has no failure planned yet ends so.
+  void fail_next_fetch(Error error);
   /// Records that the log refuses for good: the function gives the reason.
   void refuse_when(std::function<std::optional<Error>(const ports::Append&)> reason);
   /// Records that the log does not take now, nor what follows them in their partition in the same
@@ -124,6 +126,7 @@ class FakeLog : public ports::Log {
   std::optional<Hold> hold_;
   std::deque<std::shared_ptr<Operation>> held_;
   std::deque<std::pair<Error, bool>> failures_;
+  std::deque<Error> fetch_failures_;
   std::function<std::optional<Error>(const ports::Append&)> refuse_;
   std::function<std::optional<Error>(const ports::Append&)> delay_;
   bool stopped_ = false;

@@ -415,6 +415,40 @@ TEST_CASE("messages lost by retention stop the input, and say so until the opera
   }
 }
 
+TEST_CASE("a log that can read nothing for now is asked again, and nothing counts as lost",
+          "[shard]") {
+  Outside w;
+  Script s;
+  s.on("in", {});
+  w.append("in", "k", "1");
+  w.log.fail_next_fetch(retryable_error(Error::Code::exhausted, "the disk is full"));
+  Process p(w, s.revision());
+  w.pass(seconds(5));
+  REQUIRE(*s.ran == Lines{"in k 1"});
+  REQUIRE(w.metrics.value("host_log_gaps_total") == 0);
+}
+
+TEST_CASE(
+    "an aborted transaction behind the last message is read past, and retention of it no loss",
+    "[shard]") {
+  Outside w;
+  Script s;
+  s.on("in", {});
+  w.append("in", "k", "1");
+  auto p = std::make_unique<Process>(w, s.revision());
+  w.settle();
+  w.log.add_gap("in", 0, 2);
+  w.settle();
+  REQUIRE(p->status().lag == 0);
+  p.reset();
+  w.log.truncate("in", 0, 3);
+  p = std::make_unique<Process>(w, s.revision());
+  w.append("in", "k", "2");
+  w.settle();
+  REQUIRE(p->status().status == "running");
+  REQUIRE(*s.ran == Lines{"in k 1", "in k 2"});
+}
+
 TEST_CASE("an every that was missed runs once, and its next time is kept", "[shard]") {
   Outside w(false, 2);
   Script s;

@@ -1,11 +1,13 @@
 #include "host/adapters/kafka/kafka_log.h"
 
+#include <algorithm>
+
 #include "host/adapters/kafka/errors.h"
 
 namespace host::kafka {
 namespace {
 
-constexpr std::size_t kMostReaders = 64;
+constexpr auto kLookForIdle = std::chrono::seconds(10);
 
 class FetchHandle final : public ports::Log::Fetch {
  public:
@@ -78,16 +80,16 @@ std::unique_ptr<ports::Log::Fetch> KafkaLog::fetch(const std::string& topic,
   for (const auto& reader : readers_) {
     if (reader->fetch(call)) return std::make_unique<FetchHandle>(reader, std::move(call));
   }
-  Result<std::unique_ptr<Reader>> made =
-      readers_.size() < kMostReaders
-          ? Reader::make(options_, *topics_)
-          : retryable_error(Error::Code::exhausted,
-                            "topic " + topic + " is read from too many places at once");
-  if (!made) {
-    FetchCall::answer(call, made.error());
+  if (readers_.size() >= options_.most_readers) {
+    FetchCall::answer(call,
+                      retryable_error(Error::Code::unavailable,
+                                      "topic " + topic + " is read from too many places at once"));
     return std::make_unique<FetchHandle>(nullptr, std::move(call));
   }
-  readers_.push_back(std::move(*made));
+  const auto ask = [this](const std::string& of, PartitionNumber number, auto answer) {
+    ask_range(of, number, std::move(answer));
+  };
+  readers_.push_back(std::make_shared<Reader>(options_, *topics_, ask));
   readers_.back()->fetch(call);
   return std::make_unique<FetchHandle>(readers_.back(), std::move(call));
 }
@@ -96,34 +98,58 @@ void KafkaLog::append(ports::Appends records, Executor& executor, AppendCallback
   producer_->append(std::move(records), executor, std::move(callback));
 }
 
-void KafkaLog::Asked::answer(Result<Range> with) {
-  executor.post([callback = std::move(callback), with = std::move(with)]() mutable {
-    callback(std::move(with));
-  });
-}
-
 void KafkaLog::range(const std::string& topic, PartitionNumber partition, Executor& executor,
                      UniqueFunction<void(Result<Range>)> callback) {
-  Asked asked{topic, partition, executor, std::move(callback)};
-  const std::lock_guard lock(mutex_);
-  if (stopped_) return asked.answer(log_is_stopped());
-  asked_.push_back(std::move(asked));
-  wake_.notify_one();
+  ask_range(topic, partition,
+            [&executor, callback = std::move(callback)](Result<Range> range) mutable {
+              executor.post([callback = std::move(callback), range = std::move(range)]() mutable {
+                callback(std::move(range));
+              });
+            });
+}
+
+void KafkaLog::ask_range(const std::string& topic, PartitionNumber partition,
+                         UniqueFunction<void(Result<Range>)> answer) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopped_) {
+      asked_.push_back({topic, partition, std::move(answer)});
+      wake_.notify_one();
+      return;
+    }
+  }
+  answer(log_is_stopped());
 }
 
 void KafkaLog::answer_ranges() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopped_ || !asked_.empty(); });
+    wake_.wait_for(lock, kLookForIdle, [this] { return stopped_ || !asked_.empty(); });
     if (stopped_) break;
+    if (asked_.empty()) {
+      end_idle_readers(lock);
+      continue;
+    }
     Asked asked = std::move(asked_.front());
     asked_.pop_front();
     lock.unlock();
     asked.answer(topics_->range(asked.topic, asked.partition));
     lock.lock();
   }
-  for (Asked& asked : asked_) asked.answer(log_is_stopped());
-  asked_.clear();
+  std::deque<Asked> unasked = std::exchange(asked_, {});
+  lock.unlock();
+  for (Asked& asked : unasked) asked.answer(log_is_stopped());
+}
+
+/// Each is a client with threads and buffers of its own.
+void KafkaLog::end_idle_readers(std::unique_lock<std::mutex>& lock) {
+  const auto idle = std::stable_partition(readers_.begin(), readers_.end(),
+                                          [](const auto& reader) { return !reader->idle(); });
+  const std::vector<std::shared_ptr<Reader>> ended(idle, readers_.end());
+  readers_.erase(idle, readers_.end());
+  lock.unlock();
+  for (const auto& reader : ended) reader->stop();
+  lock.lock();
 }
 
 }  // namespace host::kafka

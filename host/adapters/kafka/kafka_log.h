@@ -32,14 +32,16 @@ class KafkaLog final : public ports::Log {
 
  private:
   explicit KafkaLog(Options options) : options_(std::move(options)) {}
+  /// `answer` is called on the thread that asks.
+  void ask_range(const std::string& topic, PartitionNumber partition,
+                 UniqueFunction<void(Result<Range>)> answer);
   void answer_ranges();
+  void end_idle_readers(std::unique_lock<std::mutex>& lock);
 
   struct Asked {
     std::string topic;
     PartitionNumber partition;
-    Executor& executor;
-    UniqueFunction<void(Result<Range>)> callback;
-    void answer(Result<Range> with);
+    UniqueFunction<void(Result<Range>)> answer;
   };
 
   const Options options_;
@@ -51,7 +53,7 @@ class KafkaLog final : public ports::Log {
   std::vector<std::shared_ptr<Reader>> readers_;  // guarded by mutex_
   std::deque<Asked> asked_;                       // guarded by mutex_
   bool stopped_ = false;                          // guarded by mutex_
-  std::thread thread_;                            // asks for ranges, which blocks
+  std::thread thread_;                            // asks for ranges and ends readers, which blocks
 };
 
 }  // namespace host::kafka

@@ -19,6 +19,7 @@ struct Options {
   Duration answer_within = std::chrono::seconds(10);    // of metadata and of changes to topics
   std::size_t waiting_bytes = std::size_t{256} << 20;   // of appends; above it, no more are taken
   std::size_t read_ahead_bytes = std::size_t{4} << 20;  // of a partition that is read
+  std::size_t most_readers = 64;  // from so many places one partition is read at once
 };
 
 }  // namespace host::kafka

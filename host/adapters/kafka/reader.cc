@@ -4,7 +4,6 @@
 
 #include "host/adapters/kafka/errors.h"
 #include "host/adapters/kafka/records.h"
-#include "host/base/check.h"
 
 namespace host::kafka {
 namespace {
@@ -13,6 +12,7 @@ constexpr int kPollMs = 200;
 constexpr int kRecordsAtOnce = 1000;
 constexpr auto kAbandoned = std::chrono::seconds(30);  // a cursor that nobody asks any more
 constexpr auto kFree = std::chrono::seconds(2);        // who comes from elsewhere may have it
+constexpr auto kAgain = std::chrono::seconds(1);       // what failed is tried again
 
 PartitionsHandle one(const std::string& topic, PartitionNumber partition, Offset at) {
   PartitionsHandle list(rd_kafka_topic_partition_list_new(1));
@@ -28,6 +28,26 @@ Error beyond_end(const std::string& topic, PartitionNumber partition, Offset fro
                     "the topic was deleted or lost: restore it, or the database of its time");
 }
 
+/// Whether the cluster is to be asked what it means, and says what is wrong if anything is.
+bool asks_again(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+    case RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 void FetchCall::answer(std::shared_ptr<FetchCall> call, Result<ports::Fetched> with) {
@@ -39,16 +59,15 @@ void FetchCall::answer(std::shared_ptr<FetchCall> call, Result<ports::Fetched> w
   });
 }
 
-Result<std::unique_ptr<Reader>> Reader::make(const Options& options, Topics& topics) {
-  std::unique_ptr<Reader> reader(new Reader(options, topics));
-  if (Result<void> made = reader->renew(); !made) return made.error();
-  reader->thread_ = std::thread([r = reader.get()] { r->run(); });
-  return reader;
+Reader::Reader(const Options& options, Topics& topics, AskRange ask_range)
+    : options_(options), topics_(topics), ask_range_(std::move(ask_range)) {
+  thread_ = std::thread([this] { run(); });
 }
 
 Reader::~Reader() { stop(); }
 
-Result<void> Reader::renew() {
+/// False: not now, as when a certificate is half written or there are too many threads.
+bool Reader::renew() {
   Result<ClientHandle> made =
       Conf(options_, {{"group.id", options_.group},
                       {"enable.auto.commit", "false"},
@@ -63,23 +82,41 @@ Result<void> Reader::renew() {
                       // What was fetched of a partition that is given back is thrown away.
                       {"max.partition.fetch.bytes", "131072"},
                       {"queued.max.messages.kbytes", "65536"},
-                      {"check.crcs", "true"}})
+                      {"check.crcs", "true"},
+                      {"enable.partition.eof", "true"}})
           .make(RD_KAFKA_CONSUMER);
-  if (!made) return made.error();
+  if (!made) {
+    Error why = made.error();
+    why.retryable = true;
+    bool news = false;
+    {
+      const std::lock_guard lock(mutex_);
+      for (auto& [place, cursor] : cursors_) news = refuse(cursor, why) || news;
+    }
+    if (news) warn("there is no Kafka consumer", {{"why", why.message}});
+    return false;
+  }
   client_ = std::move(*made);
   rd_kafka_poll_set_consumer(client_.get());
   const std::lock_guard lock(mutex_);
   doorbell_.reset(rd_kafka_queue_get_consumer(client_.get()));
-  for (auto& [place, cursor] : cursors_) {
-    cursor.held = false;
-    cursor.state = Cursor::State::opening;
+  for (auto& [place, cursor] : cursors_) cursor.why.reset();
+  return true;
+}
+
+void Reader::end_client() {
+  {
+    const std::lock_guard lock(mutex_);
+    doorbell_.reset();
+    for (auto& [place, cursor] : cursors_) {
+      cursor.held = false;
+      cursor.state = Cursor::State::opening;
+    }
   }
-  rung_ = true;
-  return {};
+  client_.reset();
 }
 
 void Reader::wake() {
-  rung_ = true;
   if (doorbell_) rd_kafka_queue_yield(doorbell_.get());
 }
 
@@ -93,8 +130,11 @@ bool Reader::fetch(const std::shared_ptr<FetchCall>& call) {
   Cursor& cursor = at->second;
   const Clock::time_point now = Clock::now();
   const bool abandoned = cursor.waiting.empty() && now - cursor.used > kFree;
-  if (fresh || (cursor.next != call->from && abandoned)) {
+  const bool lost = cursor.state == Cursor::State::lost;
+  if (fresh || lost || (cursor.next != call->from && abandoned)) {
     cursor.state = Cursor::State::opening;
+    cursor.pause = {};
+    cursor.why.reset();
     cursor.records.clear();
     cursor.bytes = 0;
     cursor.next = cursor.position = call->from;
@@ -102,8 +142,10 @@ bool Reader::fetch(const std::shared_ptr<FetchCall>& call) {
     return false;
   }
   cursor.used = now;
-  if (!cursor.records.empty()) {
+  if (cursor.ready()) {
     FetchCall::answer(call, cut(cursor, call->max_bytes));
+  } else if (cursor.why) {
+    FetchCall::answer(call, *cursor.why);
   } else {
     cursor.waiting.push_back(call);
   }
@@ -119,20 +161,32 @@ void Reader::forget(const FetchCall* call) {
   std::erase_if(at->second.waiting, [&](const auto& waiting) { return waiting.get() == call; });
 }
 
+bool Reader::idle() {
+  const std::lock_guard lock(mutex_);
+  return cursors_.empty();
+}
+
 void Reader::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
+    stop_.notify_one();
     wake();
   }
   if (thread_.joinable()) thread_.join();
 }
 
+bool Reader::stopped() {
+  const std::lock_guard lock(mutex_);
+  return stopped_;
+}
+
 void Reader::run() {
-  while (true) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (stopped_) break;
+  while (!stopped()) {
+    if (!client_ && !renew()) {
+      std::unique_lock lock(mutex_);
+      stop_.wait_for(lock, kAgain, [this] { return stopped_; });
+      continue;
     }
     tend();
     MessageHandle message(rd_kafka_consumer_poll(client_.get(), kPollMs));
@@ -143,17 +197,15 @@ void Reader::run() {
     if (message) take(std::move(message));
     serve();
     if (rd_kafka_fatal_error(client_.get(), nullptr, 0) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      Result<void> made = renew();
-      HOST_CHECK(made.ok(), "the same settings make a client again");
+      end_client();
     }
   }
+  end_client();
   const std::lock_guard lock(mutex_);
   for (auto& [place, cursor] : cursors_) {
     for (auto& call : cursor.waiting) FetchCall::answer(std::move(call), log_is_stopped());
   }
   cursors_.clear();
-  doorbell_.reset();
-  client_.reset();
 }
 
 /// Opens, holds and releases partitions as their cursors want it.
@@ -166,16 +218,15 @@ void Reader::tend() {
       const bool enough = cursor.bytes >= options_.read_ahead_bytes;
       if (cursor.waiting.empty() && now - cursor.used > kAbandoned) {
         abandoned.push_back(place);
-      } else if (cursor.state == Cursor::State::opening) {
+      } else if (cursor.state == Cursor::State::opening && now >= cursor.pause) {
         opening.push_back(place);
       } else if (cursor.state == Cursor::State::assigned && enough) {
         full.push_back(place);
-      } else if (rung_ && cursor.state == Cursor::State::released &&
+      } else if (cursor.state == Cursor::State::released &&
                  cursor.bytes < options_.read_ahead_bytes / 2) {
         hungry.push_back(place);
       }
     }
-    rung_ = false;
   }
   for (const Place& place : abandoned) {
     release(place);
@@ -200,16 +251,40 @@ void Reader::tend() {
   }
 }
 
-/// Looks whether there is something at its offset before the partition is assigned.
 void Reader::open(const Place& place) {
-  const auto& [topic, partition] = place;
   release(place);
   Offset from = 0;
   {
     const std::lock_guard lock(mutex_);
     from = cursors_.at(place).position;
   }
-  const Result<ports::Log::Range> range = topics_.range(topic, partition);
+  // A negative one has a meaning of its own to the client.
+  if (from < 0 || !topics_.knows(place.first, place.second)) return ask(place);
+  hold(place, from);
+}
+
+/// Asks whether there is something at its offset.
+void Reader::ask(const Place& place) {
+  Offset from = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    Cursor& cursor = cursors_.at(place);
+    cursor.state = Cursor::State::asked;
+    from = cursor.position;
+  }
+  ask_range_(place.first, place.second,
+             [weak = weak_from_this(), place, from](const Result<ports::Log::Range>& range) {
+               if (const auto self = weak.lock()) self->judge(place, from, range);
+             });
+}
+
+void Reader::judge(const Place& place, Offset from, const Result<ports::Log::Range>& range) {
+  const auto& [topic, partition] = place;
+  const std::lock_guard lock(mutex_);
+  const auto at = cursors_.find(place);
+  if (at == cursors_.end()) return;
+  Cursor& cursor = at->second;
+  if (cursor.state != Cursor::State::asked || cursor.position != from) return;
   std::optional<Error> why;
   if (!range) {
     why = range.error();
@@ -218,12 +293,9 @@ void Reader::open(const Place& place) {
   } else if (from > range->end) {
     why = beyond_end(topic, partition, from, range->end);
   }
-  if (!why) return hold(place, from);
-  const std::lock_guard lock(mutex_);
-  const auto at = cursors_.find(place);
-  if (at->second.position != from) return wake();  // asked from elsewhere meanwhile
-  for (auto& call : at->second.waiting) FetchCall::answer(std::move(call), *why);
-  cursors_.erase(at);
+  cursor.state = why ? Cursor::State::lost : Cursor::State::opening;
+  if (!why) return wake();
+  for (auto& call : std::exchange(cursor.waiting, {})) FetchCall::answer(std::move(call), *why);
 }
 
 void Reader::hold(const Place& place, Offset at) {
@@ -246,20 +318,24 @@ void Reader::release(const Place& place) {
   }
   const PartitionsHandle list = one(place.first, place.second, RD_KAFKA_OFFSET_INVALID);
   const ErrorHandle error(rd_kafka_incremental_unassign(client_.get(), list.get()));
-  if (error && options_.logger != nullptr) {
-    options_.logger->log(ports::LogLevel::warn, "a partition cannot be given back",
-                         {{"topic", place.first}, {"why", rd_kafka_error_string(error.get())}});
+  if (error) {
+    warn("a partition cannot be given back",
+         {{"topic", place.first}, {"why", rd_kafka_error_string(error.get())}});
   }
 }
 
 void Reader::take(MessageHandle message) {
-  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) return failed(*message);
+  const bool at_end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && !at_end) return failed(*message);
   const std::lock_guard lock(mutex_);
   const auto at = cursors_.find({rd_kafka_topic_name(message->rkt), message->partition});
   if (at == cursors_.end() || at->second.state != Cursor::State::assigned) return;
   Cursor& cursor = at->second;
+  cursor.why.reset();
   if (message->offset < cursor.position) return;
-  cursor.position = message->offset + 1;
+  // Between the last record and the end there may be markers of transactions, and aborted ones.
+  cursor.position = at_end ? message->offset : message->offset + 1;
+  if (at_end) return;
   cursor.records.push_back(to_record(*message));
   cursor.bytes += size_of(cursor.records.back());
 }
@@ -270,11 +346,34 @@ void Reader::failed(const rd_kafka_message_t& message) {
                          {{"why", rd_kafka_message_errstr(&message)}});
   }
   if (message.rkt == nullptr) return;  // of the client or a broker: it tries again by itself
-  const std::lock_guard lock(mutex_);
-  const auto at = cursors_.find({rd_kafka_topic_name(message.rkt), message.partition});
-  if (at == cursors_.end()) return;
-  at->second.state = Cursor::State::opening;
-  wake();
+  const Place place(rd_kafka_topic_name(message.rkt), message.partition);
+  Error why =
+      to_error(message.err, "topic " + place.first + ", partition " + std::to_string(place.second),
+               rd_kafka_message_errstr(&message));
+  why.retryable = true;
+  bool news = false;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = cursors_.find(place);
+    if (at == cursors_.end() || at->second.state != Cursor::State::assigned) return;
+    at->second.pause = Clock::now() + kAgain;
+    news = !asks_again(message.err) && refuse(at->second, why);
+  }
+  if (news) warn("a partition cannot be read", {{"why", why.to_string()}});
+  release(place);
+  ask(place);
+}
+
+/// Tells what waits, and what comes until something can be read again. True: that is new.
+bool Reader::refuse(Cursor& cursor, const Error& why) {
+  const bool news = !cursor.why || cursor.why->message != why.message;
+  cursor.why = why;
+  for (auto& call : std::exchange(cursor.waiting, {})) FetchCall::answer(std::move(call), why);
+  return news;
+}
+
+void Reader::warn(const char* what, ports::LogFields fields) const {
+  if (options_.logger != nullptr) options_.logger->log(ports::LogLevel::warn, what, fields);
 }
 
 ports::Fetched Reader::cut(Cursor& cursor, std::size_t max_bytes) {
@@ -305,8 +404,9 @@ Offset Reader::known_end(const Place& place, Offset before) const {
 void Reader::serve() {
   const std::lock_guard lock(mutex_);
   for (auto& [place, cursor] : cursors_) {
-    if (!cursor.records.empty()) cursor.end = known_end(place, cursor.end);
-    if (cursor.records.empty() || cursor.waiting.empty()) continue;
+    if (!cursor.ready()) continue;
+    cursor.end = known_end(place, cursor.end);
+    if (cursor.waiting.empty()) continue;
     cursor.used = Clock::now();
     const ports::Fetched fetched = cut(cursor, cursor.waiting.front()->max_bytes);
     for (auto& call : std::exchange(cursor.waiting, {})) {

@@ -1,5 +1,6 @@
 #include "host/adapters/kafka/topics.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <thread>
@@ -86,7 +87,8 @@ Result<Entries> own_entries(const EventHandle& event, const std::string& doing) 
 
 Result<std::unique_ptr<Topics>> Topics::make(const Options& options) {
   std::unique_ptr<Topics> topics(new Topics(options));
-  Conf conf(options, {});
+  // So long a broker may be silent until it is connected to anew.
+  Conf conf(options, {{"socket.timeout.ms", "10000"}});
   rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_ERROR);  // for refusal()
   Result<ClientHandle> client = conf.make(RD_KAFKA_PRODUCER);
   if (!client) return client.error();
@@ -146,42 +148,54 @@ Result<ports::Log::Range> Topics::range(const std::string& topic, PartitionNumbe
   const Result<PartitionNumber> count = partitions(topic);
   if (!count && count.error().code != Error::Code::not_found) return count.error();
   if (!count || partition < 0 || partition >= *count) return no_such_partition(topic, partition);
-  // After a broker stood still the client was seen to take a later offset for the start. Who
-  // believes that skips messages, so a start that is not 0 has to be told twice.
-  Result<ports::Log::Range> range = ask_range(topic, partition);
-  while (range && range->start > 0) {
-    const Offset told = range->start;
-    range = ask_range(topic, partition);
-    if (range && range->start == told) break;
-  }
-  if (range || range.error().code != Error::Code::not_found) return range;
+  const auto deadline = std::chrono::steady_clock::now() + options_.answer_within;
+  const Result<Offset> start = ask(topic, partition, RD_KAFKA_OFFSET_BEGINNING, deadline);
+  const Result<Offset> end = start ? ask(topic, partition, RD_KAFKA_OFFSET_END, deadline) : start;
+  if (end) return ports::Log::Range{.start = *start, .end = *end};
+  Error error = end.error();
+  if (error.code != Error::Code::not_found) return error;
   // Deleted, or its leader is not known again yet, after brokers were away.
   {
     const std::lock_guard lock(mutex_);
     known_.erase(topic);
   }
-  Error error = range.error();
   error.retryable = partitions(topic).ok();
   return error;
 }
 
-Result<ports::Log::Range> Topics::ask_range(const std::string& topic, PartitionNumber partition) {
+bool Topics::knows(const std::string& topic, PartitionNumber partition) {
+  const std::lock_guard lock(mutex_);
+  const auto known = known_.find(topic);
+  return known != known_.end() && partition >= 0 && partition < known->second;
+}
+
+/// One offset at a time. The client's own question for both takes the end for the start when a
+/// broker refuses to tell the start, which looks like a loss, and it waits as long as it likes.
+Result<Offset> Topics::ask(const std::string& topic, PartitionNumber partition, Offset which,
+                           Clock::time_point deadline) {
   refusal();  // an outage must not pile them up
-  std::int64_t low = 0, high = 0;
+  const PartitionsHandle list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_t* place =
+      rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition);
   rd_kafka_resp_err_t code{};
   // Who leads a partition changes; the client learns of it by a refusal.
-  const auto deadline = std::chrono::steady_clock::now() + kLeaderChange;
+  const auto leader_known = std::min(deadline, Clock::now() + kLeaderChange);
   do {
-    code = rd_kafka_query_watermark_offsets(client_.get(), topic.c_str(), partition, &low, &high,
-                                            wait_ms());
+    place->offset = which;
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    code = rd_kafka_offsets_for_times(client_.get(), list.get(),
+                                      static_cast<int>(std::max<std::int64_t>(left, 1)));
     if (!leader_changed(code)) break;
     std::this_thread::sleep_for(kLookAgain);
-  } while (std::chrono::steady_clock::now() < deadline);
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return to_error(code, "asking for the offsets of topic " + topic + ", partition " +
-                              std::to_string(partition));
+  } while (Clock::now() < leader_known);
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = place->err;
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR && place->offset < 0) {
+    code = RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
   }
-  return ports::Log::Range{.start = low, .end = high};
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return Offset{place->offset};
+  return to_error(code, "asking for the offsets of topic " + topic + ", partition " +
+                            std::to_string(partition));
 }
 
 Result<void> Topics::ensure(std::span<const TopicSettings> topics) {

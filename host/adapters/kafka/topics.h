@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -20,14 +21,18 @@ class Topics {
   Result<void> ensure(std::span<const ports::TopicSettings> topics);
   /// How many partitions a topic has; asked once. Errors: not_found, unavailable, timeout.
   Result<PartitionNumber> partitions(const std::string& topic);
+  /// Whether this partition was seen; asks nobody.
+  bool knows(const std::string& topic, PartitionNumber partition);
   Result<ports::Log::Range> range(const std::string& topic, PartitionNumber partition);
 
  private:
+  using Clock = std::chrono::steady_clock;
   explicit Topics(const Options& options) : options_(options) {}
   int wait_ms() const;
   Result<MetadataHandle> metadata(const std::string& topic);
   std::optional<Error> refusal();
-  Result<ports::Log::Range> ask_range(const std::string& topic, PartitionNumber partition);
+  Result<Offset> ask(const std::string& topic, PartitionNumber partition, Offset which,
+                     Clock::time_point deadline);
   Result<void> create(std::span<const ports::TopicSettings> topics);
   Result<void> update(const ports::TopicSettings& topic);
   Result<void> wait_for_leaders(std::span<const ports::TopicSettings> topics);
