@@ -191,6 +191,27 @@ TEST_CASE("what was in flight behind a lost append is lost with it: no holes") {
   CHECK(p.written() == std::vector<std::string>{"3"});
 }
 
+TEST_CASE("behind a record that is not acknowledged there is none in its partition") {
+  Place p({.partly = 1}, {}, GENERATE(1, 2, 3, 4, 5));
+  std::vector<ports::Append> records;
+  for (int i = 0; i < 8; ++i) {
+    records.push_back({"letters", i % 2, "k", std::to_string(i), {}});
+  }
+  const std::vector<Result<Offset>> answers = contract::append(p, records);
+  int missing = 0;
+  for (int partition : {0, 1}) {
+    bool closed = false;
+    for (std::size_t i = partition; i < answers.size(); i += 2) {
+      closed |= !answers[i].ok();
+      CHECK(answers[i].ok() != closed);
+      if (!closed) continue;
+      ++missing;
+      CHECK(answers[i].error().retryable);
+    }
+  }
+  CHECK(missing > 0);
+}
+
 TEST_CASE("a record that is refused for good is an entry's error") {
   Place p;
   p.fake.refuse_when([](const ports::Append& record) -> std::optional<Error> {

@@ -84,6 +84,7 @@ class History {
                    .repeat = 0.1,
                    .unassign = 0.02,
                    .unknown = 0.03,
+                   .partly = 0.03,
                    .delay = milliseconds(random_() % 5),
                    .fetch_records = random_() % 6};
     manners.store = {.not_now = 0.02,

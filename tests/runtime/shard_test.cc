@@ -627,6 +627,24 @@ TEST_CASE("with a full outbox nothing is handled until the log acknowledges", "[
   REQUIRE(w.log.records("out").size() == 10);
 }
 
+TEST_CASE("a shard shows why the log does not take what it sends", "[shard]") {
+  Outside w;
+  Script s;
+  s.on("in", [](const ports::Call&, const auto&) { return emit("out", "k", "x"); });
+  w.log.delay_when([](const ports::Append& a) -> std::optional<Error> {
+    if (a.topic != "out") return std::nullopt;
+    return retryable_error(Error::Code::unavailable, "topic out may not be written");
+  });
+  Process p(w, s.revision());
+  w.append("in", "a", "1");
+  w.pass(seconds(1));
+  REQUIRE(p.status().status == "waiting: topic out may not be written");
+  w.log.delay_when(nullptr);
+  w.pass(seconds(10));
+  REQUIRE(p.status().status == "running");
+  REQUIRE(w.log.records("out").size() == 1);
+}
+
 TEST_CASE("the watermark is committed soon, also when a commit was under way", "[shard]") {
   Outside w;
   Script s;

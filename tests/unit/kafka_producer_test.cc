@@ -19,6 +19,7 @@ std::atomic<bool> no_clients = false;
 std::atomic<int> clients = 0;
 }  // namespace
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the linker's names
 extern "C" {
 rd_kafka_t* __real_rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t* conf, char* why,
                                 std::size_t size);
@@ -33,6 +34,7 @@ rd_kafka_t* __wrap_rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t* conf, cha
   return __real_rd_kafka_new(type, conf, why, size);
 }
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace host::kafka {
 namespace {

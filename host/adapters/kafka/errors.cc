@@ -34,6 +34,10 @@ Error to_error(rd_kafka_resp_err_t code, const std::string& doing, const std::st
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
     case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
       return make_error(Error::Code::invalid, text);
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+      return retryable_error(Error::Code::unavailable, text,
+                             "the topic's max.message.bytes or segment.bytes is smaller");
     case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
       return retryable_error(
           Error::Code::unavailable, text,

@@ -69,6 +69,7 @@ Result<void> Producer::renew() {
                        // receivers take the refused records for repeats when they come at last.
                        {"enable.gapless.guarantee", "true"},
                        {"acks", "all"},
+                       // Behind a refused request no other is under way; batches grow instead.
                        {"max.in.flight.requests.per.connection", "1"},
                        {"compression.type", "lz4"},
                        {"linger.ms", "0"},  // what comes while a request is under way goes together
