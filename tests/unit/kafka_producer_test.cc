@@ -13,6 +13,7 @@
 #include "host/adapters/kafka/kafka_log.h"
 #include "tests/fakes/manual_executor.h"
 #include "tests/fakes/recorders.h"
+#include "tests/unit/kafka_mock_cluster.h"
 
 namespace {
 std::atomic<bool> no_clients = false;
@@ -43,27 +44,10 @@ constexpr std::int16_t kProduce = 0;
 constexpr std::int16_t kFindCoordinator = 10;
 constexpr std::size_t kBig = 700'000;  // two do not fit into one request
 
-struct Cluster {
-  Cluster() {
-    std::array<char, 512> why{};
-    client.reset(rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), why.data(), why.size()));
-    REQUIRE(client);
-    mock = rd_kafka_mock_cluster_new(client.get(), 1);
-    REQUIRE(mock != nullptr);
-    REQUIRE(rd_kafka_mock_topic_create(mock, "owls", 1, 1) == RD_KAFKA_RESP_ERR_NO_ERROR);
-  }
-  ~Cluster() { rd_kafka_mock_cluster_destroy(mock); }
-  Cluster(const Cluster&) = delete;
-  Cluster& operator=(const Cluster&) = delete;
-
-  ClientHandle client;
-  rd_kafka_mock_cluster_t* mock = nullptr;
-};
-
-/// A log on such a cluster.
-struct Logged : Cluster {
+/// A log on a cluster of this kind.
+struct Logged : MockCluster {
   explicit Logged(Options options = {}) : lane(scheduler) {
-    options.brokers = rd_kafka_mock_cluster_bootstraps(mock);
+    options.brokers = brokers();
     log = KafkaLog::make(std::move(options)).value();
   }
 
@@ -297,12 +281,11 @@ TEST_CASE("what waits for brokers that are away is bounded") {
 }
 
 /// What the group of plugin `owls` has of the first partition of its topic.
-Offset offset_of_group(const Cluster& cluster) {
+Offset offset_of_group(const MockCluster& cluster) {
   std::array<char, 512> why{};
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   for (const auto& [name, value] :
-       {std::pair{"bootstrap.servers", rd_kafka_mock_cluster_bootstraps(cluster.mock)},
-        std::pair{"group.id", "host.owls"}}) {
+       {std::pair{"bootstrap.servers", cluster.brokers()}, std::pair{"group.id", "host.owls"}}) {
     REQUIRE(rd_kafka_conf_set(conf, name, value, why.data(), why.size()) == RD_KAFKA_CONF_OK);
   }
   const ClientHandle client(rd_kafka_new(RD_KAFKA_CONSUMER, conf, why.data(), why.size()));
@@ -317,11 +300,11 @@ Offset offset_of_group(const Cluster& cluster) {
 // coordinator as long as a member of its group may be silent, 45 s; while the coordinator does not
 // answer as long as a request may take, 60 s.
 TEST_CASE("a log that cannot write the offsets of a group ends all the same") {
-  Cluster cluster;
+  MockCluster cluster;
   fakes::Scheduler scheduler;
   fakes::ManualExecutor lane(scheduler);
-  auto log = KafkaLog::make({.brokers = rd_kafka_mock_cluster_bootstraps(cluster.mock),
-                             .answer_within = std::chrono::milliseconds(300)});
+  auto log = KafkaLog::make(
+      {.brokers = cluster.brokers(), .answer_within = std::chrono::milliseconds(300)});
   REQUIRE(log);
   SECTION("there is no coordinator") {
     const std::vector<rd_kafka_resp_err_t> none(1000, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
