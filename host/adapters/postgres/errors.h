@@ -45,7 +45,7 @@ inline constexpr const char* kReadOnly = "25006";
 inline constexpr const char* kTimeIsOver = "57014";  // of statement_timeout
 
 /// True for failures of server, disk, lock or connection: nobody's fault, a repeat may help. Where
-/// a statement is a plugin's, a used-up statement_timeout (57014) is the statement's own fault.
+/// a statement is a plugin's, kTimeIsOver may be its own fault: it is tried alone.
 bool is_environment(const Failure& failure);
 
 /// The Error that a port answers; `what` says what was tried ("claiming owls/3").
